@@ -1,0 +1,250 @@
+-- Programs that a spec starts, each a process of its own.
+--
+--   local program = require "spec.support.program"
+--   local result = program.run { "printf", "hello", seconds = 5 }       waits for the end
+--   result.status (128 + N when signal N ended it), result.stdout, result.stderr
+--   program.moonpool { "sub", "news", … } and program.run_moonpool { … }: the same for this tree's bin/moonpool
+--
+--   local cat = program.start { "cat", stdin = "pipe" }
+--   cat:write("one\n")            to its standard input (stdin = "pipe")
+--   cat:close_stdin()             end of input
+--   cat:expect("^o(.*)$", 5)      the next line of its output that matches: line, captures…; raises at the deadline
+--                                 or when the program ends without it. Lines are consumed in order.
+--   cat:expect_error("pattern")   the same on standard error
+--   cat:output(), cat:errors()    all of stdout, stderr so far
+--   cat:signal("INT")             to the program; cat:signal("INT", true): to its whole process group, as Ctrl-C does
+--   cat:is_running()
+--   cat:wait(5)                   the exit status; raises at the deadline
+--   cat:stop()                    TERM, then KILL after 5 s; returns the exit status; fine when it has ended
+--   cat.pid, cat.folder           its output is in folder/stdout and folder/stderr
+--
+-- Options beside the command's words: stdin = TEXT or "pipe" (default: empty) · env = { NAME = value; false unsets } ·
+-- cwd = folder · pipe = true: its stdout is a pipe, not a file · tty = true: it runs on a terminal of its own, 100 columns
+-- (stdout holds all it shows, standard error too; write("\3") is Ctrl-C) · columns = N.
+-- Whatever a spec leaves running ends with the spec's process; call stop() in after_each or finally all the same.
+local scratch = require "spec.support.scratch"
+
+local program = {}
+
+local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
+local quote = scratch.quote
+local KNOWN = { stdin = true, env = true, cwd = true, pipe = true, tty = true, columns = true, seconds = true }
+
+local program_methods = {}
+local program_mt = { __name = "program", __index = program_methods }
+
+local function check_options(options)
+  assert(type(options[1]) == "string", "program: the first word of the command is missing")
+  for name in pairs(options) do
+    assert(math.type(name) == "integer" or KNOWN[name], "program: unknown option " .. tostring(name))
+  end
+end
+
+local function command_words(options)
+  local words = {}
+  for index, word in ipairs(options) do
+    words[index] = quote(word)
+  end
+  local command = table.concat(words, " ")
+  if not options.tty then
+    return command
+  end
+  local inner = ("stty cols %d rows 40; exec %s"):format(options.columns or 100, command)
+  return "script --quiet --return --flush --command " .. quote(inner) .. " /dev/null"
+end
+
+local function environment(options)
+  local words = { "MOONPOOL_SPEC=" .. quote(scratch.root) }
+  for name, value in pairs(options.env or {}) do
+    if value then
+      words[#words + 1] = name .. "=" .. quote(value)
+    else
+      table.insert(words, 1, "-u " .. quote(name))
+    end
+  end
+  return "env " .. table.concat(words, " ")
+end
+
+local function launch_line(self, options)
+  local line = ("exec %s setsid --fork bash %s %s %s %s"):format(environment(options),
+    quote(self.launcher), quote(self.folder), options.pipe and "pipe" or "file", command_words(options))
+  if options.cwd then
+    line = ("cd %s && %s"):format(quote(options.cwd), line)
+  end
+  if options.stdin == "pipe" then
+    return line
+  end
+  local input = options.stdin and scratch.write(self.folder .. "/stdin", options.stdin) or "/dev/null"
+  return line .. " <" .. quote(input)
+end
+
+local function absolute(path)
+  return path:sub(1, 1) == "/" and path or scratch.shell("pwd") .. "/" .. path
+end
+
+function program.start(options)
+  check_options(options)
+  local self = setmetatable({
+    folder = scratch.folder(), launcher = absolute(here) .. "/launch.sh", name = options[1],
+    taken = { stdout = 0, stderr = 0 },
+  }, program_mt)
+  local handle = assert(io.popen(launch_line(self, options), "w"))
+  if options.stdin == "pipe" then
+    handle:setvbuf("no")
+    self.stdin = handle
+  else
+    handle:close()
+  end
+  local pid = scratch.wait_until(function()
+    return scratch.read(self.folder .. "/pid")
+  end, 10, self.name .. " to start")
+  self.pid = tonumber(pid)
+  return self
+end
+
+function program.run(options)
+  local self = program.start(options)
+  local ok, status = pcall(self.wait, self, options.seconds)
+  if not ok then
+    self:stop()
+    error(status, 2)
+  end
+  return { status = status, stdout = self:output(), stderr = self:errors() }
+end
+
+-- The tree's own program, whatever the current folder.
+local function moonpool_options(options)
+  local root = absolute(here) .. "/../.."
+  local words = { "lua5.4", root .. "/bin/moonpool" }
+  table.move(options, 1, #options, 3, words)
+  for name, value in pairs(options) do
+    if math.type(name) ~= "integer" then
+      words[name] = value
+    end
+  end
+  local env = {
+    LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(root, root),
+    LUA_CPATH = ("%s/build/lua/?.so;;"):format(root),
+    REDIS_URL = false,
+  }
+  for name, value in pairs(options.env or {}) do
+    env[name] = value
+  end
+  words.env = env
+  return words
+end
+
+function program.moonpool(options)
+  return program.start(moonpool_options(options))
+end
+
+function program.run_moonpool(options)
+  return program.run(moonpool_options(options))
+end
+
+function program_methods:write(text)
+  assert(self.stdin, self.name .. " was started without stdin = \"pipe\"")
+  return assert(self.stdin:write(text))
+end
+
+function program_methods:close_stdin()
+  if self.stdin then
+    self.stdin:close()
+    self.stdin = nil
+  end
+end
+
+function program_methods:output()
+  return scratch.read(self.folder .. "/stdout") or ""
+end
+
+function program_methods:errors()
+  return scratch.read(self.folder .. "/stderr") or ""
+end
+
+function program_methods:status()
+  return tonumber(scratch.read(self.folder .. "/exit"))
+end
+
+function program_methods:is_running()
+  return self:status() == nil
+end
+
+-- The lines of a stream that came since the last call, from a file that only grows.
+local function new_lines(self, stream)
+  local file = io.open(self.folder .. "/" .. stream, "rb")
+  if not file then
+    return {}
+  end
+  file:seek("set", self.taken[stream])
+  local lines = {}
+  for line in file:lines("L") do
+    if line:sub(-1) ~= "\n" then
+      break
+    end
+    lines[#lines + 1] = line
+  end
+  file:close()
+  return lines
+end
+
+local function take_line(self, stream, pattern)
+  for _, line in ipairs(new_lines(self, stream)) do
+    self.taken[stream] = self.taken[stream] + #line
+    local text = line:gsub("\r?\n$", "")
+    if text:find(pattern) then
+      return table.pack(text, text:match(pattern))
+    end
+  end
+end
+
+local function expect(self, stream, pattern, seconds)
+  local ended, found
+  local ok = pcall(scratch.wait_until, function()
+    ended = not self:is_running() -- asked before the last look: its output is complete by then
+    found = take_line(self, stream, pattern)
+    return found or ended
+  end, seconds)
+  if found then
+    return table.unpack(found, 1, found.n)
+  end
+  local why = ok and ended and ("ended with status %s"):format(self:status()) or "went on for too long"
+  error(("%s %s without a line like %q on its %s\n--- stdout\n%s\n--- stderr\n%s"):format(
+    self.name, why, pattern, stream, self:output():sub(-2000), self:errors():sub(-2000)), 3)
+end
+
+function program_methods:expect(pattern, seconds)
+  return expect(self, "stdout", pattern, seconds)
+end
+
+function program_methods:expect_error(pattern, seconds)
+  return expect(self, "stderr", pattern, seconds)
+end
+
+function program_methods:signal(name, to_group)
+  scratch.shell(("kill -s %s -- %s%d 2>&1"):format(name, to_group and "-" or "", self.pid))
+end
+
+function program_methods:wait(seconds)
+  local ok, status = pcall(scratch.wait_until, function()
+    return self:status()
+  end, seconds)
+  if ok then
+    self:close_stdin()
+    return status
+  end
+  error(("%s did not end within %g s\n--- stdout\n%s\n--- stderr\n%s"):format(self.name, seconds or 10,
+    self:output():sub(-2000), self:errors():sub(-2000)), 2)
+end
+
+function program_methods:stop()
+  if self:is_running() then
+    self:signal("TERM")
+    if not pcall(self.wait, self, 5) then
+      self:signal("KILL", true)
+    end
+  end
+  return self:wait(5)
+end
+
+return program
