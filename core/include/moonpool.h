@@ -1,0 +1,290 @@
+/* moonpool: asynchronous Redis pub/sub on libuv. This header is the C API and its manual.
+ *
+ * One `moonpool` is a client of one Redis server. It keeps two links (connections): one carries
+ * commands, the other, opened with the first subscription, carries every subscription. Both
+ * reconnect by themselves; the second subscribes again to all that is still wanted.
+ *
+ * Threads: a client belongs to its loop's thread. Callbacks are called from inside uv_run, never
+ * from inside the function that they were given to. A callback may call every function of this
+ * header on the same client, moonpool_close included: what it frees is freed later, in libuv's
+ * close callbacks. Nothing here holds global state.
+ *
+ * Times are milliseconds. Byte strings carry a length and may hold any byte. */
+#ifndef MOONPOOL_H
+#define MOONPOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MOONPOOL_VERSION "0.1.0"
+
+/* On every function that the shared library exports. */
+#if defined(__GNUC__)
+#define MOONPOOL_EXTERN __attribute__((visibility("default")))
+#else
+#define MOONPOOL_EXTERN
+#endif
+
+/* ---- status ------------------------------------------------------------------------------- */
+
+/* Every error: name, number, what it means. Numbers are part of the ABI and never reused. */
+#define MOONPOOL_STATUS_MAP(X)                                                                     \
+  X(ECONN, -1, "connection failed or lost")                                                        \
+  X(ECLOSED, -2, "closed")                                                                         \
+  X(ETIMEOUT, -3, "deadline passed")                                                               \
+  X(EAUTH, -4, "authentication refused")                                                           \
+  X(EPERM, -5, "not permitted by the server's ACL")                                                \
+  X(EPROTO, -6, "the peer broke the protocol")                                                     \
+  X(EREDIS, -7, "Redis answered with an error")                                                    \
+  X(EQUEUE, -8, "too many commands waiting")                                                       \
+  X(ETOOBIG, -9, "over a size limit")                                                              \
+  X(EARG, -10, "bad argument")                                                                     \
+  X(ENOSUPPORT, -11, "not supported")                                                              \
+  X(ENOMEM, -12, "out of memory")                                                                  \
+  X(ESYS, -13, "the operating system refused")
+
+typedef enum moonpool_status {
+  MOONPOOL_OK = 0,
+#define X(name, number, text) MOONPOOL_##name = number,
+  MOONPOOL_STATUS_MAP(X)
+#undef X
+} moonpool_status;
+
+/* The status's name, such as "ECONN"; "OK" for MOONPOOL_OK, "EUNKNOWN" for a number that is none.
+ * The string is static. Can't fail. */
+MOONPOOL_EXTERN const char *moonpool_status_name(int status);
+
+/* One line in English that says what the status means. The string is static. Can't fail. */
+MOONPOOL_EXTERN const char *moonpool_status_text(int status);
+
+/* What went wrong, as callbacks receive it. `message` names the thing that failed (the address,
+ * the channel, Redis's own words with their prefix) and is valid during the callback only. */
+typedef struct moonpool_error {
+  moonpool_status status;
+  const char *message;
+} moonpool_error;
+
+/* ---- values ------------------------------------------------------------------------------- */
+
+typedef struct moonpool_bytes {
+  const char *data;
+  size_t len;
+} moonpool_bytes;
+
+/* realloc's contract: `size` 0 frees and returns NULL; NULL for a size above 0 means no memory. */
+typedef struct moonpool_allocator {
+  void *(*realloc)(void *ctx, void *block, size_t size);
+  void *ctx;
+} moonpool_allocator;
+
+/* RESP types, numbered as hiredis numbers them. */
+typedef enum moonpool_type {
+  MOONPOOL_STRING = 1,
+  MOONPOOL_ARRAY = 2,
+  MOONPOOL_INTEGER = 3,
+  MOONPOOL_NIL = 4,
+  MOONPOOL_STATUS = 5,
+  MOONPOOL_ERROR = 6,
+  MOONPOOL_DOUBLE = 7,
+  MOONPOOL_BOOL = 8,
+  MOONPOOL_MAP = 9,
+  MOONPOOL_SET = 10,
+  MOONPOOL_ATTR = 11,
+  MOONPOOL_PUSH = 12,
+  MOONPOOL_BIGNUM = 13,
+  MOONPOOL_VERB = 14
+} moonpool_type;
+
+/* One reply, borrowed: it and all that it points to live until the callback returns; copy what is
+ * to be kept. `u.string` holds STRING, STATUS, ERROR, BIGNUM and VERB (with its "txt:" prefix);
+ * `u.integer` INTEGER and BOOL (0 or 1); `u.number` DOUBLE; `u.list` ARRAY, SET, PUSH, and MAP and
+ * ATTR as key, value, key, value: walk it from `first` along `next`. */
+typedef struct moonpool_reply {
+  struct moonpool_reply *next;
+  uint8_t type; /* moonpool_type */
+  uint8_t depth;
+  union {
+    moonpool_bytes string;
+    long long integer;
+    double number;
+    struct {
+      struct moonpool_reply *first, *last;
+      size_t count;
+    } list;
+  } u;
+} moonpool_reply;
+
+/* ---- client ------------------------------------------------------------------------------- */
+
+typedef struct moonpool moonpool;
+
+/* Fill with moonpool_options_init, then change what should differ. Strings are copied by
+ * moonpool_open. A limit of 0 means: no such limit. */
+typedef struct moonpool_options {
+  const char *url;           /* default "redis://127.0.0.1:6379" */
+  const char *name;          /* CLIENT SETNAME; NULL: none */
+  uint64_t connect_timeout;  /* ms for one attempt, DNS and handshake included; default 5000 */
+  uint64_t command_timeout;  /* ms from the call to the reply; default 10000 */
+  uint64_t heartbeat;        /* ms between PINGs of a silent link; lost after two; default 10000 */
+  uint64_t backoff_min;      /* ms; the nth retry waits random(0, min * 2^n); default 20 */
+  uint64_t backoff_max;      /* ms; upper end of that range; default 10000 */
+  size_t max_queue;          /* commands waiting or in flight (EQUEUE); default 1000000 */
+  size_t max_queue_bytes;    /* their encoded bytes not yet sent (EQUEUE); default 256 MiB */
+  size_t max_reply_bytes;    /* one reply's unparsed bytes (EPROTO); default 512 MiB + 64 KiB */
+  size_t max_reply_elements; /* elements of one aggregate (EPROTO); default 16777216 */
+  unsigned max_reply_depth;  /* nested aggregates (EPROTO); default 32; 7 with hiredis 0.14 */
+  size_t max_name;           /* bytes of a channel or pattern (ETOOBIG); default 8 MiB */
+  size_t subscribe_batch;    /* names in one SUBSCRIBE; default 500 */
+  size_t subscribe_window;   /* SUBSCRIBEs in flight; default 16 */
+  const moonpool_allocator *allocator; /* NULL: the C library's */
+} moonpool_options;
+
+/* Defaults. Can't fail. */
+MOONPOOL_EXTERN void moonpool_options_init(moonpool_options *options);
+
+typedef enum moonpool_state {
+  MOONPOOL_IDLE,       /* never asked to connect */
+  MOONPOOL_CONNECTING, /* resolving, connecting or shaking hands */
+  MOONPOOL_READY,      /* commands flow */
+  MOONPOOL_WAITING,    /* lost; the next attempt's time has not come */
+  MOONPOOL_CLOSED
+} moonpool_state;
+
+/* Makes a client on `loop` and starts its command link. On failure returns a status (EARG,
+ * ENOSUPPORT, ENOMEM), leaves *client NULL and, if `message` is not NULL, writes a line that names
+ * what was wrong into it (at most `size` bytes, always terminated). `loop` must outlive the
+ * client. */
+MOONPOOL_EXTERN int moonpool_open(moonpool **client, uv_loop_t *loop,
+                                  const moonpool_options *options, char *message, size_t size);
+
+/* Calls `cb` once: with NULL when the command link is ready, with the error when its first attempt
+ * failed or the client was closed. After an error the client goes on trying until it is closed. */
+typedef void (*moonpool_ready_cb)(moonpool *client, const moonpool_error *error, void *ctx);
+MOONPOOL_EXTERN void moonpool_ready(moonpool *client, moonpool_ready_cb cb, void *ctx);
+
+/* Closes the client: every command and subscription that is pending completes with ECLOSED, then,
+ * once libuv has let go of the handles, `cb` (which may be NULL) is called and the client is gone.
+ * Calling it again does nothing; NULL is accepted. */
+typedef void (*moonpool_close_cb)(void *ctx);
+MOONPOOL_EXTERN void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx);
+
+/* The command link's state. Can't fail. */
+MOONPOOL_EXTERN moonpool_state moonpool_get_state(const moonpool *client);
+
+/* The server's address as errors name it, such as "127.0.0.1:6379". Owned by the client. */
+MOONPOOL_EXTERN const char *moonpool_address(const moonpool *client);
+
+/* RESP version that this build can speak: 2 or 3. */
+MOONPOOL_EXTERN int moonpool_resp_version(void);
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+/* Exactly one call for each accepted command. `error` is NULL when Redis replied with something
+ * else than an error; otherwise it tells what failed, and `reply` is Redis's error reply or NULL.
+ * A command that was sent before its link was lost fails with ECONN and "possibly executed": it is
+ * never sent again. */
+typedef void (*moonpool_reply_cb)(const moonpool_reply *reply, const moonpool_error *error,
+                                  void *ctx);
+
+/* Queues one command; all that one loop turn queues travels in one write. `argv` is copied before
+ * the call returns. `timeout` in ms; 0 means the client's command_timeout, UINT64_MAX none. `cb`
+ * may be NULL. Returns MOONPOOL_OK, or without calling `cb`: EARG (argc is 0), EQUEUE, ECLOSED,
+ * ENOMEM, ENOSUPPORT (it would change a shared link, or is COMMAND DOCS on hiredis 0.14). */
+MOONPOOL_EXTERN int moonpool_command(moonpool *client, size_t argc, const moonpool_bytes *argv,
+                                     uint64_t timeout, moonpool_reply_cb cb, void *ctx);
+
+/* ---- subscriptions ------------------------------------------------------------------------ */
+
+typedef enum moonpool_kind {
+  MOONPOOL_CHANNEL, /* SUBSCRIBE */
+  MOONPOOL_PATTERN, /* PSUBSCRIBE */
+  MOONPOOL_SHARD    /* SSUBSCRIBE */
+} moonpool_kind;
+
+/* One subscription: a set of names of one kind with one listener. Subscriptions that want the same
+ * name share one Redis subscription. */
+typedef struct moonpool_subscription moonpool_subscription;
+
+typedef enum moonpool_event_type {
+  MOONPOOL_MESSAGE,      /* payload, channel, pattern (PATTERN only) */
+  MOONPOOL_SUBSCRIBED,   /* Redis confirmed `channel`, `count` names are left on the link */
+  MOONPOOL_UNSUBSCRIBED, /* likewise */
+  MOONPOOL_RECONNECTED,  /* link was lost; every name of the subscription is confirmed again */
+  MOONPOOL_FAILED        /* Redis refused `channel` when it was resubscribed: `error` */
+} moonpool_event_type;
+
+/* Borrowed: valid until the next call of moonpool_next or the return of the listener. */
+typedef struct moonpool_event {
+  moonpool_event_type type;
+  moonpool_kind kind;
+  moonpool_subscription *subscription;
+  void *ctx;     /* the subscription's */
+  uint32_t *tag; /* a word of the listener's own for this name; 0 at first */
+  moonpool_bytes payload;
+  moonpool_bytes channel; /* of a message: where it was published; else the name subscribed to */
+  moonpool_bytes pattern; /* data NULL unless kind is PATTERN and type MESSAGE */
+  long long count;
+  moonpool_error error; /* FAILED only; status OK otherwise */
+} moonpool_event;
+
+typedef void (*moonpool_event_cb)(const moonpool_event *event);
+
+/* Exactly once for each accepted subscribe or unsubscribe: `error` NULL when Redis has confirmed
+ * every name; `count` is Redis's count of what the link is then subscribed to. */
+typedef void (*moonpool_confirm_cb)(moonpool_subscription *subscription, long long count,
+                                    const moonpool_error *error, void *ctx);
+
+/* Bits for moonpool_subscription_events: 1 << moonpool_event_type. */
+#define MOONPOOL_EVENT_BIT(type) (1u << (type))
+
+/* Subscribes to `count` names (copied). `listener` gets the messages with `ctx`; `confirm` (may be
+ * NULL) is called once when all names are confirmed or one was refused: then the subscription is
+ * already gone. Returns MOONPOOL_OK and *subscription, or EARG (no name), ETOOBIG, ECLOSED, ENOMEM,
+ * with nothing changed. */
+MOONPOOL_EXTERN int moonpool_subscribe(moonpool *client, moonpool_kind kind,
+                                       const moonpool_bytes *names, size_t count,
+                                       moonpool_event_cb listener, moonpool_confirm_cb confirm,
+                                       void *ctx, moonpool_subscription **subscription);
+
+/* Which events besides messages the listener gets; none at first. Can't fail. */
+MOONPOOL_EXTERN void moonpool_subscription_events(moonpool_subscription *subscription,
+                                                  unsigned bits);
+
+/* Ends the subscription: no message reaches its listener any more. Names that nobody else wants
+ * are unsubscribed; `confirm` (may be NULL) is called once when Redis has confirmed that, or at the
+ * next loop turn if there was nothing to unsubscribe; UNSUBSCRIBED events that were asked for come
+ * before it. The handle is invalid after `confirm`, or, without one, at once. */
+MOONPOOL_EXTERN void moonpool_unsubscribe(moonpool_subscription *subscription,
+                                          moonpool_confirm_cb confirm, void *ctx);
+
+/* For bindings that would rather pull than be called: with a drain callback set, no listener is
+ * called. Instead `drain` is called whenever events may be there, and takes them with
+ * moonpool_next until it returns 0; what it leaves is offered again at the next loop turn. */
+typedef void (*moonpool_drain_cb)(moonpool *client, void *ctx);
+MOONPOOL_EXTERN void moonpool_set_drain(moonpool *client, moonpool_drain_cb drain, void *ctx);
+
+/* Takes one event: 1 and *event, or 0 when there is none. Legal only inside the drain callback. */
+MOONPOOL_EXTERN int moonpool_next(moonpool *client, moonpool_event *event);
+
+/* Counters, all since moonpool_open. */
+typedef struct moonpool_stats {
+  uint64_t messages;   /* delivered to listeners */
+  uint64_t commands;   /* accepted */
+  uint64_t writes;     /* write calls made on both links */
+  uint64_t reconnects; /* times that a ready link was lost and a later one became ready */
+  uint64_t bytes_in, bytes_out;
+  size_t queued;    /* commands waiting or in flight now */
+  size_t wanted;    /* names that somebody wants */
+  size_t confirmed; /* names that Redis has confirmed on the present link */
+} moonpool_stats;
+MOONPOOL_EXTERN void moonpool_get_stats(const moonpool *client, moonpool_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

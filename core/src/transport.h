@@ -1,0 +1,56 @@
+/* A byte stream on libuv: TCP or Unix socket. One transport is one attempt at a connection: it
+ * opens, carries bytes, ends once, and is freed; a link makes a new one for the next attempt. */
+#ifndef MP_TRANSPORT_H
+#define MP_TRANSPORT_H
+
+#include "mem.h"
+#include "url.h"
+
+typedef struct mp_transport mp_transport;
+
+/* All are called from inside uv_run. After `on_end` nothing more is called. */
+typedef struct mp_transport_events {
+  void (*on_open)(void *ctx);
+  /* `data` is borrowed until it returns; it is never empty. */
+  void (*on_read)(void *ctx, const char *data, size_t len);
+  /* What was left of a write has been written: mp_transport_is_writing is false again. */
+  void (*on_drain)(void *ctx);
+  /* Failed to open, lost, or ended by the peer: once at most, and never after mp_transport_free.
+   * `message` names the address. */
+  void (*on_end)(void *ctx, int status, const char *message);
+} mp_transport_events;
+
+/* The read buffer is shared by all transports of a client: reads are handed over before the next
+ * one is made. `scratch` (of at least 64 KiB) must outlive every transport that was given it. */
+typedef struct mp_transport_config {
+  uv_loop_t *loop;
+  const moonpool_allocator *allocator;
+  const mp_transport_events *events;
+  void *ctx;
+  char *scratch;
+  size_t scratch_size;
+} mp_transport_config;
+
+/* Starts connecting to `url` (borrowed only during the call): resolves the name anew, tries each
+ * address in the order that the resolver gave. `timeout` in ms covers DNS and all attempts; each
+ * address gets its share of what is left, so that a dead first address does not use it up. Returns
+ * MOONPOOL_OK and *transport, or ENOMEM, ESYS, ENOSUPPORT. */
+int mp_transport_open(mp_transport **transport, const mp_transport_config *config,
+                      const mp_url *url, uint64_t timeout);
+
+/* Writes all of `buf`, at once as far as the socket takes it; what is left is kept (the buffers are
+ * swapped, `buf` is empty afterwards) and on_drain tells when it is out. Must not be called while
+ * mp_transport_is_writing. A failed write shows as on_end later, not here. Returns MOONPOOL_OK, or
+ * ENOMEM with `buf` untouched. */
+int mp_transport_write(mp_transport *transport, mp_buf *buf);
+int mp_transport_is_writing(const mp_transport *transport);
+
+/* Bytes accepted by mp_transport_write that the socket has not taken yet. */
+size_t mp_transport_unwritten(const mp_transport *transport);
+
+/* Ends and frees; no event follows. Legal inside every event; memory goes in libuv's close
+ * callback. NULL is accepted. `on_gone` (may be NULL) is called with `ctx` when libuv has let go of
+ * everything. */
+void mp_transport_free(mp_transport *transport, void (*on_gone)(void *ctx), void *ctx);
+
+#endif
