@@ -1,0 +1,437 @@
+/* A link's life: attempt, handshake, ready, lost, wait, next attempt. It owns the transport and the
+ * parser of the present connection and the queue of requests. A parser whose connection is gone is kept until the
+ * next attempt or the link's end, since a reply may still be borrowed from it. */
+#include "link.h"
+
+#include "handshake.h"
+#include "requests.h"
+#include "transport.h"
+
+#include <stdio.h>
+
+#define STABLE_MS 1000u /* ready for so long: the next loss starts a new series of attempts */
+#define AUTH_BACKOFF_MS 1000u
+#define LATE_MS 20u
+
+struct mp_link {
+  mp_link_config config;
+  moonpool_state state;
+  mp_transport *transport;
+  mp_resp *resp;
+  mp_handshake handshake;
+  mp_requests requests;
+  uv_timer_t timer;    /* CONNECTING: deadline; READY: heartbeat; WAITING: next attempt */
+  uv_timer_t deadline; /* the requests' */
+  uint64_t random, ready_since, deadline_due;
+  unsigned attempts;
+  int is_closed, was_ever_ready;
+  int is_shake_due;       /* the handshake's next command waits until the last one is written */
+  int is_deadline_late;   /* a deadline was given one more turn of the loop */
+  int has_read, has_pinged, is_late; /* since the last heartbeat */
+  int holds;                         /* handles and transports that libuv still has */
+  void (*on_gone)(void *ctx);
+  void *gone_ctx;
+  mp_link_stats stats;
+};
+
+static void attempt(mp_link *link);
+
+static void let_go(void *ctx) {
+  mp_link *link = ctx;
+  if (--link->holds > 0 || !link->is_closed) return;
+  mp_resp_free(link->resp);
+  mp_requests_free(&link->requests);
+  void (*on_gone)(void *) = link->on_gone;
+  void *gone_ctx = link->gone_ctx;
+  mp_free(link->config.allocator, link);
+  if (on_gone) on_gone(gone_ctx);
+}
+
+static void on_timer_closed(uv_handle_t *handle) {
+  let_go(handle->data);
+}
+
+static void drop_transport(mp_link *link) {
+  if (!link->transport) return;
+  mp_transport *transport = link->transport;
+  link->transport = NULL;
+  mp_transport_free(transport, let_go, link);
+}
+
+/* ---- losing it ------------------------------------------------------------------------------ */
+
+/* A number in [0, limit), by xorshift64*. */
+static uint64_t random_below(mp_link *link, uint64_t limit) {
+  link->random ^= link->random >> 12;
+  link->random ^= link->random << 25;
+  link->random ^= link->random >> 27;
+  return limit ? (link->random * 2685821657736338717u >> 16) % limit : 0;
+}
+
+/* Exponential backoff with full jitter; a refused password is not tried again in a hurry. */
+static uint64_t backoff(mp_link *link, int status) {
+  const moonpool_options *options = link->config.options;
+  uint64_t least = options->backoff_min, floor = 0;
+  if (status == MOONPOOL_EAUTH) {
+    if (least < AUTH_BACKOFF_MS) least = AUTH_BACKOFF_MS;
+    floor = least / 2;
+  }
+  uint64_t range = least << (link->attempts < 20 ? link->attempts : 20);
+  if (range > options->backoff_max) range = options->backoff_max;
+  if (floor > options->backoff_max) floor = options->backoff_max;
+  return floor + random_below(link, range + 1);
+}
+
+static void on_backoff_over(uv_timer_t *timer) {
+  mp_link *link = timer->data;
+  if (link->state == MOONPOOL_WAITING) attempt(link);
+}
+
+/* Fails what was in flight. `error` says why the link went down. */
+static void fail_sent(mp_link *link, const moonpool_error *error) {
+  char message[512];
+  snprintf(message, sizeof message, "%s; the command was possibly executed", error->message);
+  moonpool_error lost = {error->status == MOONPOOL_ECLOSED ? MOONPOOL_ECLOSED : MOONPOOL_ECONN,
+                         message};
+  mp_requests_fail(&link->requests, link->config.is_subscriber, &lost);
+}
+
+static void go_down(mp_link *link, int status, const char *reason) {
+  if (link->is_closed || link->state == MOONPOOL_WAITING) return;
+  char message[384];
+  snprintf(message, sizeof message, "%s", reason); /* the transport that owns it goes now */
+  moonpool_error error = {status, message};
+  int was_ready = link->state == MOONPOOL_READY;
+  uint64_t now = uv_now(link->config.loop);
+  if (was_ready && now - link->ready_since >= STABLE_MS) link->attempts = 0;
+  link->state = MOONPOOL_WAITING;
+  drop_transport(link);
+  uv_timer_start(&link->timer, on_backoff_over, backoff(link, status), 0);
+  link->attempts++;
+  fail_sent(link, &error);
+  if (!link->is_closed) link->config.events->on_down(link->config.ctx, was_ready, &error);
+}
+
+void mp_link_fail(mp_link *link, int status, const char *reason) {
+  char message[384];
+  snprintf(message, sizeof message, "%s: %s", link->config.url->address, reason);
+  go_down(link, status, message);
+}
+
+/* ---- heartbeat ------------------------------------------------------------------------------ */
+
+static void on_heartbeat(uv_timer_t *timer);
+
+static void next_heartbeat(mp_link *link, uint64_t delay) {
+  if (link->config.options->heartbeat) uv_timer_start(&link->timer, on_heartbeat, delay, 0);
+}
+
+static void send_ping(mp_link *link) {
+  static const moonpool_bytes ping = {"PING", 4};
+  mp_buf *out = mp_requests_begin(&link->requests, mp_resp_encoded_size(1, &ping));
+  if (!out) return; /* no memory: the next beat tries again */
+  mp_resp_encode(out, 1, &ping);
+  mp_requests_commit(&link->requests, &(mp_request_info){.deadline = UINT64_MAX});
+  link->has_pinged = 1;
+  link->config.events->on_dirty(link->config.ctx);
+}
+
+/* Any byte read since the last beat proves that the peer lives; after a silent interval it is asked,
+ * after a second one it is given up. A loop that was held up gets one more turn to read first. */
+static void on_heartbeat(uv_timer_t *timer) {
+  mp_link *link = timer->data;
+  if (link->state != MOONPOOL_READY) return;
+  if (link->has_read || link->requests.blocking) {
+    link->has_read = link->has_pinged = link->is_late = 0;
+  } else if (!link->has_pinged) {
+    send_ping(link);
+  } else if (!link->is_late) {
+    link->is_late = 1;
+    next_heartbeat(link, 1);
+    return;
+  } else {
+    mp_link_fail(link, MOONPOOL_ETIMEOUT, "no answer to PING within the heartbeat interval");
+    return;
+  }
+  next_heartbeat(link, link->config.options->heartbeat);
+}
+
+/* ---- becoming ready -------------------------------------------------------------------------- */
+
+static void become_ready(mp_link *link) {
+  link->state = MOONPOOL_READY;
+  link->ready_since = uv_now(link->config.loop);
+  link->has_read = link->has_pinged = link->is_late = 0;
+  if (link->was_ever_ready) link->stats.reconnects++;
+  link->was_ever_ready = 1;
+  uv_timer_stop(&link->timer);
+  next_heartbeat(link, link->config.options->heartbeat);
+  link->config.events->on_ready(link->config.ctx);
+  if (!link->is_closed) link->config.events->on_dirty(link->config.ctx);
+}
+
+/* Sends the handshake's next command, or ends it. */
+static void go_on_shaking(mp_link *link) {
+  mp_buf out;
+  mp_buf_init(&out, link->config.allocator);
+  int status = mp_handshake_next(&link->handshake, &out);
+  if (status == MOONPOOL_OK && out.len > 0) status = mp_transport_write(link->transport, &out);
+  int is_done = status == MOONPOOL_OK && mp_handshake_is_done(&link->handshake);
+  mp_buf_free(&out);
+  if (status != MOONPOOL_OK)
+    mp_link_fail(link, status, "no memory for the handshake");
+  else if (is_done)
+    become_ready(link);
+}
+
+static void take_handshake_reply(mp_link *link, const moonpool_reply *reply) {
+  char message[256];
+  int status = mp_handshake_reply(&link->handshake, reply, message, sizeof message);
+  if (status != MOONPOOL_OK)
+    mp_link_fail(link, status, message);
+  else if (mp_transport_is_writing(link->transport))
+    link->is_shake_due = 1;
+  else
+    go_on_shaking(link);
+}
+
+static void on_open(void *ctx) {
+  mp_link *link = ctx;
+  link->is_shake_due = 0;
+  mp_handshake_start(&link->handshake, link->config.url, link->config.options->name,
+                     link->config.is_subscriber);
+  go_on_shaking(link);
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int is_word(const moonpool_reply *reply, const char *word, size_t len) {
+  return reply->type == MOONPOOL_STRING && reply->u.string.len == len &&
+         memcmp(reply->u.string.data, word, len) == 0;
+}
+
+/* RESP3 marks a push; on a RESP2 subscriber every array is one, but for PING's ["pong", ""]. */
+static int is_push(const mp_link *link, const moonpool_reply *reply) {
+  if (reply->type == MOONPOOL_PUSH) return 1;
+  if (!link->config.is_subscriber || reply->type != MOONPOOL_ARRAY) return 0;
+  return reply->u.list.count > 0 && !is_word(reply->u.list.first, "pong", 4);
+}
+
+static void answer(mp_link *link, const moonpool_reply *reply) {
+  if (!link->requests.first || link->requests.first->number > link->requests.sent) {
+    mp_link_fail(link, MOONPOOL_EPROTO, "a reply that nothing was waiting for");
+    return;
+  }
+  if (reply->type != MOONPOOL_ERROR) {
+    mp_requests_answer(&link->requests, reply, NULL);
+    return;
+  }
+  moonpool_error error = {mp_resp_error_status(reply), reply->u.string.data};
+  mp_requests_answer(&link->requests, reply, &error);
+}
+
+int mp_link_next(mp_link *link, const moonpool_reply **push) {
+  while (link->transport) {
+    const moonpool_reply *reply;
+    int got = mp_resp_next(link->resp, &reply);
+    if (got == 0) return 0;
+    if (got < 0) {
+      mp_link_fail(link, got, mp_resp_message(link->resp));
+      return 0;
+    }
+    if (link->state == MOONPOOL_CONNECTING) {
+      take_handshake_reply(link, reply);
+    } else if (is_push(link, reply)) {
+      *push = reply;
+      return 1;
+    } else {
+      answer(link, reply);
+    }
+  }
+  return 0;
+}
+
+static void on_read(void *ctx, const char *data, size_t len) {
+  mp_link *link = ctx;
+  mp_transport *transport = link->transport;
+  link->has_read = 1;
+  link->stats.bytes_in += len;
+  mp_resp_feed(link->resp, data, len);
+  link->config.events->on_readable(link->config.ctx);
+  if (link->transport != transport) return;
+  int status = mp_resp_keep(link->resp);
+  if (status < 0) mp_link_fail(link, status, mp_resp_message(link->resp));
+}
+
+void *mp_link_expected(const mp_link *link) {
+  const mp_request *r = link->requests.first;
+  if (!r || r->number > link->requests.sent || r->info.confirmations == 0) return NULL;
+  return r->info.ctx;
+}
+
+void mp_link_confirm(mp_link *link) {
+  if (--link->requests.first->info.confirmations == 0)
+    mp_requests_answer(&link->requests, NULL, NULL);
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+void mp_link_flush(mp_link *link) {
+  mp_requests *q = &link->requests;
+  if (link->state != MOONPOOL_READY || q->out.len == 0) return;
+  if (mp_transport_is_writing(link->transport)) return;
+  size_t len = q->out.len;
+  if (mp_transport_write(link->transport, &q->out) != MOONPOOL_OK) {
+    link->config.events->on_dirty(link->config.ctx); /* no memory: once more next turn */
+    return;
+  }
+  q->sent = q->numbered;
+  link->stats.writes++;
+  link->stats.bytes_out += len;
+}
+
+static void on_drain(void *ctx) {
+  mp_link *link = ctx;
+  if (link->state == MOONPOOL_CONNECTING && link->is_shake_due) {
+    link->is_shake_due = 0;
+    go_on_shaking(link);
+    return;
+  }
+  mp_link_flush(link);
+}
+
+static void on_end(void *ctx, int status, const char *message) {
+  go_down(ctx, status, message);
+}
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+static void on_deadline(uv_timer_t *timer);
+
+/* One timer for all requests, set to the earliest deadline that was ever seen waiting. */
+static void watch_deadline(mp_link *link) {
+  uint64_t next = link->requests.next_deadline, now = uv_now(link->config.loop);
+  if (next == UINT64_MAX || (link->deadline_due && link->deadline_due <= next)) return;
+  link->deadline_due = next ? next : 1;
+  uv_timer_start(&link->deadline, on_deadline, next > now ? next - now : 0, 0);
+}
+
+static void on_deadline(uv_timer_t *timer) {
+  mp_link *link = timer->data;
+  uint64_t now = uv_now(link->config.loop);
+  /* Fired late because the loop was held up: the replies may lie in the socket. Read first. */
+  if (now - link->deadline_due > LATE_MS && !link->is_deadline_late) {
+    link->is_deadline_late = 1;
+    uv_timer_start(&link->deadline, on_deadline, 1, 0);
+    return;
+  }
+  char message[256];
+  snprintf(message, sizeof message, "%s: no reply before the deadline", link->config.url->address);
+  moonpool_error error = {MOONPOOL_ETIMEOUT, message};
+  link->deadline_due = 0;
+  link->is_deadline_late = 0;
+  mp_requests_expire(&link->requests, now, &error, &link->is_closed);
+  if (!link->is_closed) watch_deadline(link);
+}
+
+mp_buf *mp_link_begin(mp_link *link, size_t size, int *status) {
+  const moonpool_options *options = link->config.options;
+  mp_requests *q = &link->requests;
+  *status = MOONPOOL_ECLOSED;
+  if (link->is_closed) return NULL;
+  *status = MOONPOOL_EQUEUE;
+  if (options->max_queue && q->count >= options->max_queue) return NULL;
+  if (options->max_queue_bytes && q->out.len + size > options->max_queue_bytes) return NULL;
+  mp_buf *out = mp_requests_begin(q, size);
+  *status = out ? MOONPOOL_OK : MOONPOOL_ENOMEM;
+  return out;
+}
+
+void mp_link_commit(mp_link *link, const mp_request_info *info) {
+  mp_requests_commit(&link->requests, info);
+  watch_deadline(link);
+  link->config.events->on_dirty(link->config.ctx);
+}
+
+/* ---- attempts, start and end ----------------------------------------------------------------- */
+
+static void on_connect_timeout(uv_timer_t *timer) {
+  mp_link *link = timer->data;
+  if (link->state != MOONPOOL_CONNECTING) return;
+  char message[96];
+  snprintf(message, sizeof message, "no answer to the handshake within %llu ms",
+           (unsigned long long)link->config.options->connect_timeout);
+  mp_link_fail(link, MOONPOOL_ETIMEOUT, message);
+}
+
+static const mp_transport_events transport_events = {on_open, on_read, on_drain, on_end};
+
+static int open_transport(mp_link *link) {
+  const moonpool_options *options = link->config.options;
+  mp_resp_limits limits = {options->max_reply_bytes, options->max_reply_elements,
+                           options->max_reply_depth};
+  mp_transport_config config = {link->config.loop, link->config.allocator, &transport_events, link,
+                                link->config.scratch, link->config.scratch_size};
+  mp_resp_free(link->resp);
+  link->resp = mp_resp_new(link->config.allocator, &limits);
+  if (!link->resp) return MOONPOOL_ENOMEM;
+  return mp_transport_open(&link->transport, &config, link->config.url, options->connect_timeout);
+}
+
+static void attempt(mp_link *link) {
+  uint64_t timeout = link->config.options->connect_timeout;
+  link->state = MOONPOOL_CONNECTING;
+  int status = open_transport(link);
+  if (status != MOONPOOL_OK) {
+    mp_link_fail(link, status, moonpool_status_text(status));
+    return;
+  }
+  link->holds++;
+  if (timeout) uv_timer_start(&link->timer, on_connect_timeout, timeout, 0);
+}
+
+static void on_start(uv_timer_t *timer) {
+  attempt(timer->data);
+}
+
+void mp_link_start(mp_link *link) {
+  if (link->is_closed || link->state != MOONPOOL_IDLE) return;
+  link->state = MOONPOOL_CONNECTING;
+  uv_timer_start(&link->timer, on_start, 0, 0); /* failures are told from inside the loop */
+}
+
+mp_link *mp_link_new(const mp_link_config *config) {
+  mp_link *link = mp_calloc(config->allocator, sizeof *link);
+  if (!link) return NULL;
+  link->config = *config;
+  link->random = config->seed | 1;
+  mp_requests_init(&link->requests, config->allocator);
+  uv_timer_init(config->loop, &link->timer);
+  uv_timer_init(config->loop, &link->deadline);
+  link->timer.data = link->deadline.data = link;
+  link->holds = 2;
+  return link;
+}
+
+void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx) {
+  char message[256];
+  snprintf(message, sizeof message, "%s: the client was closed", link->config.url->address);
+  moonpool_error error = {MOONPOOL_ECLOSED, message};
+  link->is_closed = 1;
+  link->state = MOONPOOL_CLOSED;
+  link->on_gone = on_gone;
+  link->gone_ctx = ctx;
+  drop_transport(link);
+  uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+  uv_close((uv_handle_t *)&link->deadline, on_timer_closed);
+  mp_requests_fail(&link->requests, 1, &error);
+}
+
+moonpool_state mp_link_state(const mp_link *link) {
+  return link->state;
+}
+
+void mp_link_get_stats(const mp_link *link, mp_link_stats *stats) {
+  *stats = link->stats;
+  stats->queued = link->requests.count;
+}

@@ -1,0 +1,87 @@
+/* One connection to Redis that outlives its sockets: handshake, pipelined requests with a deadline
+ * each, PONG by deadline, reconnects with backoff. It knows RESP and the transport, but not what the
+ * bytes are for: commands and subscriptions are its owner's. */
+#ifndef MP_LINK_H
+#define MP_LINK_H
+
+#include "mem.h"
+#include "resp.h"
+#include "url.h"
+
+typedef struct mp_link mp_link;
+
+typedef struct mp_link_events {
+  /* The link became ready: the owner may write what it has to say first. */
+  void (*on_ready)(void *ctx);
+  /* An attempt failed, or a ready link was lost (`was_ready`); the next attempt is already due.
+   * Requests that were sent have failed by then. */
+  void (*on_down)(void *ctx, int was_ready, const moonpool_error *error);
+  /* Replies may be there: take them with mp_link_next until it returns 0. */
+  void (*on_readable)(void *ctx);
+  /* There is something to write: call mp_link_flush before the loop polls. */
+  void (*on_dirty)(void *ctx);
+} mp_link_events;
+
+typedef struct mp_link_config {
+  uv_loop_t *loop;
+  const moonpool_allocator *allocator;
+  const moonpool_options *options; /* borrowed for the link's life */
+  const mp_url *url;               /* likewise */
+  char *scratch;                   /* as in mp_transport_config */
+  size_t scratch_size;
+  int is_subscriber; /* no SELECT; what was not sent when the link is lost is dropped, not kept */
+  const mp_link_events *events;
+  void *ctx;
+  uint64_t seed; /* of the jitter */
+} mp_link_config;
+
+/* NULL when out of memory or libuv refuses a timer. */
+mp_link *mp_link_new(const mp_link_config *config);
+
+/* Starts the first attempt; does nothing when it has been called before. */
+void mp_link_start(mp_link *link);
+
+/* Completes every request with ECLOSED, ends the connection; `on_gone` is called when libuv has let
+ * go of the handles and the link's memory is free. */
+void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx);
+
+moonpool_state mp_link_state(const mp_link *link);
+
+/* Room for a request of `size` bytes: the buffer to encode it into, or NULL with *status EQUEUE,
+ * ECLOSED or ENOMEM. mp_link_commit must follow at once. */
+mp_buf *mp_link_begin(mp_link *link, size_t size, int *status);
+
+typedef struct mp_request_info {
+  moonpool_reply_cb cb; /* NULL: nobody is told */
+  void *ctx;
+  uint64_t deadline;       /* of the loop's clock, ms; UINT64_MAX: none */
+  uint32_t confirmations;  /* 0: one reply; else that many pushes (mp_link_confirm) or an error */
+  int is_blocking;         /* Redis may be silent until it is answered */
+} mp_request_info;
+
+/* Accepts what was encoded since mp_link_begin as one request. Can't fail. */
+void mp_link_commit(mp_link *link, const mp_request_info *info);
+
+/* Writes what has been committed, if the link is ready and the last write is out. */
+void mp_link_flush(mp_link *link);
+
+/* Hands replies to the requests that wait for them until a push is met: 1 and *push, borrowed until
+ * the next call; 0 when there is nothing more. Legal inside on_readable only. */
+int mp_link_next(mp_link *link, const moonpool_reply **push);
+
+/* The context of the request that Redis is answering, if it expects confirmations, else NULL. */
+void *mp_link_expected(const mp_link *link);
+
+/* Counts one confirmation of that request; the last one completes it. */
+void mp_link_confirm(mp_link *link);
+
+/* Ends the present connection as broken by the peer; the link goes on with a new one. */
+void mp_link_fail(mp_link *link, int status, const char *message);
+
+typedef struct mp_link_stats {
+  uint64_t writes, bytes_in, bytes_out, reconnects;
+  size_t queued;
+} mp_link_stats;
+void mp_link_get_stats(const mp_link *link, mp_link_stats *stats);
+
+#endif

@@ -1,0 +1,145 @@
+#include "requests.h"
+
+#define SPARE_MAX 4096u
+#define OUT_KEEP 65536u
+
+void mp_requests_init(mp_requests *q, const moonpool_allocator *allocator) {
+  memset(q, 0, sizeof *q);
+  q->allocator = allocator;
+  q->next_deadline = UINT64_MAX;
+  mp_buf_init(&q->out, allocator);
+}
+
+void mp_requests_free(mp_requests *q) {
+  mp_free(q->allocator, q->reserved);
+  q->reserved = NULL;
+  while (q->spare) {
+    mp_request *r = q->spare;
+    q->spare = r->next;
+    mp_free(q->allocator, r);
+  }
+  mp_buf_free(&q->out);
+}
+
+static void recycle(mp_requests *q, mp_request *r) {
+  if (q->spare_count >= SPARE_MAX) {
+    mp_free(q->allocator, r);
+    return;
+  }
+  r->next = q->spare;
+  q->spare = r;
+  q->spare_count++;
+}
+
+mp_buf *mp_requests_begin(mp_requests *q, size_t size) {
+  if (!q->reserved && q->spare) {
+    q->reserved = q->spare;
+    q->spare = q->spare->next;
+    q->spare_count--;
+  }
+  if (!q->reserved) q->reserved = mp_alloc(q->allocator, sizeof *q->reserved);
+  if (!q->reserved || !mp_buf_reserve(&q->out, size)) return NULL;
+  q->out_mark = q->out.len;
+  return &q->out;
+}
+
+void mp_requests_commit(mp_requests *q, const mp_request_info *info) {
+  mp_request *r = q->reserved;
+  q->reserved = NULL;
+  r->next = NULL;
+  r->info = *info;
+  r->number = ++q->numbered;
+  r->bytes = q->out.len - q->out_mark;
+  r->is_abandoned = 0;
+  if (q->last)
+    q->last->next = r;
+  else
+    q->first = r;
+  q->last = r;
+  q->count++;
+  q->blocking += info->is_blocking != 0;
+  if (info->deadline < q->next_deadline) q->next_deadline = info->deadline;
+}
+
+static mp_request *pop(mp_requests *q) {
+  mp_request *r = q->first;
+  q->first = r->next;
+  if (!q->first) q->last = NULL;
+  q->count--;
+  q->blocking -= r->info.is_blocking != 0;
+  return r;
+}
+
+void mp_requests_answer(mp_requests *q, const moonpool_reply *reply, const moonpool_error *error) {
+  mp_request *r = pop(q);
+  mp_request_info info = r->info;
+  int is_told = info.cb && !r->is_abandoned;
+  recycle(q, r);
+  if (is_told) info.cb(reply, error, info.ctx);
+}
+
+void mp_requests_fail(mp_requests *q, int all, const moonpool_error *error) {
+  mp_request *failed = NULL, **tail = &failed;
+  while (q->first && (all || q->first->number <= q->sent)) {
+    mp_request *r = pop(q);
+    *tail = r;
+    tail = &r->next;
+  }
+  *tail = NULL;
+  if (all) {
+    q->abandoned_unsent = 0;
+    mp_buf_clear(&q->out, OUT_KEEP);
+  }
+  while (failed) { /* detached: a callback may add requests or close the link */
+    mp_request *r = failed;
+    failed = r->next;
+    if (r->info.cb && !r->is_abandoned) r->info.cb(NULL, error, r->info.ctx);
+    mp_free(q->allocator, r);
+  }
+}
+
+/* Takes the requests that were abandoned before they were written out of queue and buffer. */
+static void forget_unsent(mp_requests *q) {
+  mp_request **at = &q->first, *before = NULL;
+  size_t from = 0, to = 0;
+  while (*at) {
+    mp_request *r = *at;
+    int is_unsent = r->number > q->sent;
+    if (is_unsent && r->is_abandoned) {
+      *at = r->next;
+      q->count--;
+      q->blocking -= r->info.is_blocking != 0;
+      from += r->bytes;
+      recycle(q, r);
+      continue;
+    }
+    if (is_unsent) {
+      if (from != to) memmove(q->out.data + to, q->out.data + from, r->bytes);
+      from += r->bytes;
+      to += r->bytes;
+    }
+    before = r;
+    at = &r->next;
+  }
+  q->last = before;
+  q->out.len = to;
+  q->abandoned_unsent = 0;
+}
+
+void mp_requests_expire(mp_requests *q, uint64_t now, const moonpool_error *error,
+                        const int *is_closed) {
+  uint64_t next = UINT64_MAX;
+  for (mp_request *r = q->first; r; r = r->next) {
+    if (r->is_abandoned) continue;
+    if (r->info.deadline > now) {
+      if (r->info.deadline < next) next = r->info.deadline;
+      continue;
+    }
+    r->is_abandoned = 1;
+    q->abandoned_unsent += r->number > q->sent;
+    if (r->info.cb) r->info.cb(NULL, error, r->info.ctx);
+    if (*is_closed) return;
+  }
+  q->next_deadline = next;
+  if (q->abandoned_unsent) forget_unsent(q);
+}

@@ -1,0 +1,389 @@
+/* Replies without a malloc each: hiredis's reader calls our object functions, which place every
+ * reply in an arena that is used again for the next one. The reader owns its input buffer, the
+ * mp_resp owns the arena; a reply borrows from the arena until the next mp_resp_next.
+ *
+ * hiredis moves the rest of its buffer down whenever 1,024 bytes were consumed (read.c,
+ * redisReaderGetReply), so it is fed in slices: what it moves is then at most one slice. */
+#include "resp.h"
+
+#include <hiredis/hiredis.h>
+#include <hiredis/read.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SLICE 4096u           /* fed to the reader at once */
+#define LINE_MAX_BYTES 65536u /* a header, status, error or number without its CRLF */
+#define CHUNK 16384u          /* the arena's first block, kept between replies */
+#define CHUNK_KEEP 65536u
+#define DEPTH_MAX 128u /* what walks a reply recursively must not exhaust the stack */
+
+#if HIREDIS_MAJOR >= 1
+#define HAVE_RESP3 1
+typedef size_t array_size;
+#define CURRENT_TASK(reader) ((reader)->task[(reader)->ridx])
+#else
+#define HAVE_RESP3 0
+typedef int array_size;
+#define CURRENT_TASK(reader) (&(reader)->rstack[(reader)->ridx])
+#endif
+
+typedef struct chunk {
+  struct chunk *next;
+  size_t cap;
+} chunk;
+
+struct mp_resp {
+  redisReader *reader;
+  const moonpool_allocator *allocator;
+  mp_resp_limits limits;
+  const char *input; /* borrowed, not yet fed to the reader */
+  size_t input_len;
+  size_t wanted; /* unparsed bytes below which the reader cannot go on */
+  char *at, *end; /* the arena's free room */
+  chunk *chunks;  /* newest first; the last one is kept */
+  size_t arena_bytes;
+  int status;
+  char message[192];
+};
+
+/* ---- arena -------------------------------------------------------------------------------- */
+
+static int fail(mp_resp *p, int status, const char *format, unsigned long long a,
+                unsigned long long b) {
+  if (p->status == MOONPOOL_OK) {
+    p->status = status;
+    snprintf(p->message, sizeof p->message, format, a, b);
+  }
+  return status;
+}
+
+static void *arena_grow(mp_resp *p, size_t size) {
+  size_t cap = size > CHUNK ? size : CHUNK;
+  if (p->limits.bytes && p->arena_bytes + cap > p->limits.bytes + CHUNK_KEEP) {
+    fail(p, MOONPOOL_EPROTO, "a reply takes more than the limit of %llu bytes", p->limits.bytes, 0);
+    return NULL;
+  }
+  chunk *c = mp_alloc(p->allocator, sizeof(chunk) + cap);
+  if (!c) {
+    fail(p, MOONPOOL_ENOMEM, "no memory for a reply of %llu bytes", p->arena_bytes + cap, 0);
+    return NULL;
+  }
+  c->cap = cap;
+  c->next = p->chunks;
+  p->chunks = c;
+  p->arena_bytes += cap;
+  p->at = (char *)(c + 1) + size;
+  p->end = (char *)(c + 1) + cap;
+  return c + 1;
+}
+
+static inline void *arena_alloc(mp_resp *p, size_t size) {
+  size = (size + 7) & ~(size_t)7;
+  if (size > (size_t)(p->end - p->at)) return arena_grow(p, size);
+  void *block = p->at;
+  p->at += size;
+  return block;
+}
+
+/* Frees all blocks but the first, and that one too when it is large or `all` is set. */
+static void arena_reset(mp_resp *p, int all) {
+  while (p->chunks && (all || p->chunks->next || p->chunks->cap > CHUNK_KEEP)) {
+    chunk *c = p->chunks;
+    p->chunks = c->next;
+    mp_free(p->allocator, c);
+  }
+  p->arena_bytes = p->chunks ? p->chunks->cap : 0;
+  p->at = p->chunks ? (char *)(p->chunks + 1) : NULL;
+  p->end = p->at ? p->at + p->chunks->cap : NULL;
+}
+
+/* ---- hiredis's object functions ------------------------------------------------------------ */
+
+static moonpool_reply *add_node(const redisReadTask *task, size_t extra) {
+  mp_resp *p = task->privdata;
+  moonpool_reply *node = arena_alloc(p, sizeof *node + extra);
+  if (!node) return NULL;
+  node->next = NULL;
+  node->type = (uint8_t)task->type;
+  node->depth = 0;
+  if (task->parent) {
+    moonpool_reply *parent = task->parent->obj;
+    node->depth = (uint8_t)(parent->depth + 1);
+    if (parent->u.list.last)
+      parent->u.list.last->next = node;
+    else
+      parent->u.list.first = node;
+    parent->u.list.last = node;
+  }
+  return node;
+}
+
+static void *create_string(const redisReadTask *task, char *str, size_t len) {
+  mp_resp *p = task->privdata;
+  int is_bulk = task->type == MOONPOOL_STRING || task->type == MOONPOOL_VERB;
+  if (is_bulk && (str[len] != '\r' || str[len + 1] != '\n')) { /* hiredis does not look */
+    fail(p, MOONPOOL_EPROTO, "a bulk string of %llu bytes does not end with CRLF", len, 0);
+    return NULL;
+  }
+  moonpool_reply *node = add_node(task, len + 1);
+  if (!node) return NULL;
+  char *copy = (char *)(node + 1);
+  memcpy(copy, str, len);
+  copy[len] = '\0';
+  node->u.string.data = copy;
+  node->u.string.len = len;
+  return node;
+}
+
+static void *create_array(const redisReadTask *task, array_size elements) {
+  mp_resp *p = task->privdata;
+  if (p->limits.elements && (size_t)elements > p->limits.elements) {
+    fail(p, MOONPOOL_EPROTO, "an array of %llu elements is over the limit of %llu", elements,
+         p->limits.elements);
+    return NULL;
+  }
+  moonpool_reply *node = add_node(task, 0);
+  if (!node) return NULL;
+  node->u.list.first = node->u.list.last = NULL;
+  node->u.list.count = (size_t)elements;
+  if (node->depth + 1u > p->limits.depth) {
+    fail(p, MOONPOOL_EPROTO, "a reply is nested deeper than %llu levels", p->limits.depth, 0);
+    return NULL;
+  }
+  return node;
+}
+
+static void *create_integer(const redisReadTask *task, long long value) {
+  moonpool_reply *node = add_node(task, 0);
+  if (node) node->u.integer = value;
+  return node;
+}
+
+static void *create_nil(const redisReadTask *task) {
+  moonpool_reply *node = add_node(task, 0);
+  if (node) node->type = MOONPOOL_NIL; /* the task's type is that of "$-1" or "*-1" */
+  return node;
+}
+
+#if HAVE_RESP3
+static void *create_double(const redisReadTask *task, double value, char *str, size_t len) {
+  (void)str, (void)len;
+  moonpool_reply *node = add_node(task, 0);
+  if (node) node->u.number = value;
+  return node;
+}
+
+static void *create_bool(const redisReadTask *task, int value) {
+  moonpool_reply *node = add_node(task, 0);
+  if (node) node->u.integer = value != 0;
+  return node;
+}
+#endif
+
+static void free_object(void *object) {
+  (void)object; /* it lies in the arena */
+}
+
+static redisReplyObjectFunctions object_functions = {.createString = create_string,
+                                                     .createArray = create_array,
+                                                     .createInteger = create_integer,
+#if HAVE_RESP3
+                                                     .createDouble = create_double,
+                                                     .createBool = create_bool,
+#endif
+                                                     .createNil = create_nil,
+                                                     .freeObject = free_object};
+
+/* ---- parsing ------------------------------------------------------------------------------- */
+
+mp_resp *mp_resp_new(const moonpool_allocator *allocator, const mp_resp_limits *limits) {
+  mp_resp *p = mp_calloc(allocator, sizeof *p);
+  if (!p) return NULL;
+  p->allocator = allocator;
+  p->limits = *limits;
+  if (p->limits.depth == 0 || p->limits.depth > DEPTH_MAX) p->limits.depth = DEPTH_MAX;
+  p->reader = redisReaderCreateWithFunctions(&object_functions);
+  if (!p->reader) {
+    mp_free(allocator, p);
+    return NULL;
+  }
+#if HAVE_RESP3
+  p->reader->maxelements = 0; /* ours is checked in create_array */
+#endif
+  p->reader->privdata = p;
+  return p;
+}
+
+void mp_resp_free(mp_resp *p) {
+  if (!p) return;
+  redisReaderFree(p->reader);
+  arena_reset(p, 1);
+  mp_free(p->allocator, p);
+}
+
+void mp_resp_feed(mp_resp *p, const char *data, size_t len) {
+  p->input = data;
+  p->input_len = len;
+}
+
+/* The length in a bulk string's header that lies complete in the reader's buffer, else -1. hiredis
+ * waits for the whole string before it looks at the length again; we refuse an excessive one now. */
+static long long pending_bulk(const redisReader *r, size_t *header) {
+  const redisReadTask *task = CURRENT_TASK(r);
+  if (task->type != MOONPOOL_STRING && task->type != MOONPOOL_VERB) return -1;
+  const char *text = r->buf + r->pos, *end = memchr(text, '\r', r->len - r->pos);
+  if (!end) return -1;
+  *header = (size_t)(end - text) + 2;
+  return strtoll(text, NULL, 10);
+}
+
+/* The reader stopped inside a reply: is what it waits for within the limits? */
+static int check_partial(mp_resp *p) {
+  const redisReader *r = p->reader;
+  size_t unparsed = r->len - r->pos, header = 0;
+  p->wanted = 0;
+  if (r->ridx < 0 || unparsed == 0) return 0;
+  long long bulk = pending_bulk(r, &header);
+  if (bulk < 0) {
+    if (unparsed <= LINE_MAX_BYTES) return 0;
+    return fail(p, MOONPOOL_EPROTO, "a line is longer than %llu bytes", LINE_MAX_BYTES, 0);
+  }
+  if (p->limits.bytes && (unsigned long long)bulk > p->limits.bytes)
+    return fail(p, MOONPOOL_EPROTO, "a bulk string of %llu bytes is over the limit of %llu",
+                (unsigned long long)bulk, p->limits.bytes);
+  p->wanted = header + (size_t)bulk + 2;
+  return 0;
+}
+
+/* Hands the reader the next slice: as much as the bulk string under way still lacks, else little. */
+static int feed_slice(mp_resp *p) {
+  redisReader *r = p->reader;
+  size_t have = r->len - r->pos, size = SLICE;
+  if (p->wanted > have && p->wanted - have > size) size = p->wanted - have;
+  if (size > p->input_len) size = p->input_len;
+  if (redisReaderFeed(r, p->input, size) != REDIS_OK)
+    return fail(p, MOONPOOL_ENOMEM, "no memory for %llu bytes read", size, 0);
+  p->input += size;
+  p->input_len -= size;
+  return 0;
+}
+
+static int reader_failed(mp_resp *p) {
+  if (p->status == MOONPOOL_OK) {
+    p->status = p->reader->err == REDIS_ERR_OOM ? MOONPOOL_ENOMEM : MOONPOOL_EPROTO;
+    snprintf(p->message, sizeof p->message, "%s", p->reader->errstr);
+  }
+  return p->status;
+}
+
+int mp_resp_next(mp_resp *p, const moonpool_reply **reply) {
+  if (p->status != MOONPOOL_OK) return p->status;
+  /* A reply under way has its first half in the arena. */
+  if (p->reader->ridx < 0) {
+    if (p->chunks && !p->chunks->next && p->chunks->cap <= CHUNK_KEEP)
+      p->at = (char *)(p->chunks + 1);
+    else
+      arena_reset(p, 0);
+  }
+  for (;;) {
+    if (p->reader->len > p->reader->pos || p->reader->ridx >= 0) {
+      void *object = NULL;
+      if (redisReaderGetReply(p->reader, &object) != REDIS_OK) return reader_failed(p);
+      if (object) {
+        p->wanted = 0;
+        *reply = object;
+        return 1;
+      }
+      int status = check_partial(p);
+      if (status != 0) return status;
+    }
+    if (p->input_len == 0) return 0;
+    int status = feed_slice(p);
+    if (status != 0) return status;
+  }
+}
+
+int mp_resp_keep(mp_resp *p) {
+  if (p->status != MOONPOOL_OK) return p->status;
+  if (p->input_len == 0) return 0;
+  if (redisReaderFeed(p->reader, p->input, p->input_len) != REDIS_OK)
+    return fail(p, MOONPOOL_ENOMEM, "no memory for %llu bytes read", p->input_len, 0);
+  p->input_len = 0;
+  return 0;
+}
+
+const char *mp_resp_message(const mp_resp *p) {
+  return p->message;
+}
+
+int mp_resp_version(void) {
+  return HAVE_RESP3 ? 3 : 2;
+}
+
+#define TEXT_OF(x) #x
+#define VERSION_TEXT(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
+const char *mp_resp_hiredis_version(void) {
+  return VERSION_TEXT(HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
+}
+
+int mp_resp_error_status(const moonpool_reply *error) {
+  static const struct {
+    const char *prefix;
+    int status;
+  } known[] = {{"NOPERM", MOONPOOL_EPERM},
+               {"NOAUTH", MOONPOOL_EAUTH},
+               {"WRONGPASS", MOONPOOL_EAUTH},
+               {"ERR invalid password", MOONPOOL_EAUTH},
+               {"ERR Client sent AUTH", MOONPOOL_EAUTH}};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    size_t len = strlen(known[i].prefix);
+    if (error->u.string.len >= len && !memcmp(error->u.string.data, known[i].prefix, len))
+      return known[i].status;
+  }
+  return MOONPOOL_EREDIS;
+}
+
+/* ---- encoding ------------------------------------------------------------------------------ */
+
+static size_t digits(size_t n) {
+  size_t count = 1;
+  while (n >= 10) n /= 10, count++;
+  return count;
+}
+
+size_t mp_resp_encoded_size(size_t argc, const moonpool_bytes *argv) {
+  size_t size = 1 + digits(argc) + 2;
+  for (size_t i = 0; i < argc; i++) size += 1 + digits(argv[i].len) + 2 + argv[i].len + 2;
+  return size;
+}
+
+static void put_number(mp_buf *out, char type, size_t n) {
+  char text[24], *at = text + sizeof text;
+  *--at = '\n';
+  *--at = '\r';
+  do *--at = (char)('0' + n % 10);
+  while (n /= 10);
+  *--at = type;
+  size_t len = (size_t)(text + sizeof text - at);
+  memcpy(out->data + out->len, at, len);
+  out->len += len;
+}
+
+void mp_resp_put_header(mp_buf *out, size_t argc) {
+  put_number(out, '*', argc);
+}
+
+void mp_resp_put(mp_buf *out, const char *data, size_t len) {
+  put_number(out, '$', len);
+  if (len) memcpy(out->data + out->len, data, len);
+  out->len += len;
+  out->data[out->len++] = '\r';
+  out->data[out->len++] = '\n';
+}
+
+int mp_resp_encode(mp_buf *out, size_t argc, const moonpool_bytes *argv) {
+  if (!mp_buf_reserve(out, mp_resp_encoded_size(argc, argv))) return MOONPOOL_ENOMEM;
+  mp_resp_put_header(out, argc);
+  for (size_t i = 0; i < argc; i++) mp_resp_put(out, argv[i].data, argv[i].len);
+  return MOONPOOL_OK;
+}
