@@ -1,6 +1,6 @@
 --- What a room may be called. Every part that takes a room's name goes through here.
 
-local MAX_BYTES <const> = 512
+local MAX_BYTES = 512
 
 local function refuse(reason)
   return nil, "bad room name: " .. reason, "EARG"

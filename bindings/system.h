@@ -1,0 +1,22 @@
+/* What the files of moonpool.system share. */
+#ifndef MP_SYSTEM_H
+#define MP_SYSTEM_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+/* Pushes moonpool.system: POSIX primitives that Lua lacks and the program needs. The functions'
+ * first upvalue is what is on top of the stack (the runtime), which it pops. */
+int mp_open_system(lua_State *L);
+
+/* Pushes nil, "<doing> <subject>: <reason>", "ESYS", the error's POSIX name ("ENOENT"); `subject`
+ * may be NULL. Returns 4: `return mp_system_fail(L, errno, "open", path);` */
+int mp_system_fail(lua_State *L, int error, const char *doing, const char *subject);
+
+/* open_lock(path) → lock; bindings/lock.c */
+int mp_lock_open(lua_State *L);
+
+/* spawn_detached(argv, options) → pid; bindings/spawn.c */
+int mp_spawn_detached(lua_State *L);
+
+#endif
