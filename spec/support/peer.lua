@@ -1,25 +1,27 @@
--- A fake Redis in a process of its own, to say what a real one never would: bad bytes, silence, half a reply.
+-- A fake Redis in a process of its own, to say what a real one never would: bad bytes, silence,
+-- half a reply.
 --
 --   local peer = require("spec.support.peer").start { script = { STEP, STEP, … } }
---   peer.url              redis://127.0.0.1:N, or unix:///… with start { unix = true }; also peer.port, peer.socket
---   peer:received()       the commands so far: { { connection = 1, "SUBSCRIBE", "a" }, … }; bytes that are no commands
---                         stay unread until a step asks for them
---   peer:connections()    how many connections it has accepted
+--   peer.url            redis://127.0.0.1:N, or unix:///PATH with unix = true; also port, socket
+--   peer:received()     the commands so far: { { connection = 1, "SUBSCRIBE", "a" }, … }, of those
+--                       that a step has read
+--   peer:connections()  how many connections it has accepted
 --   peer:wait_for(function(peer) return peer:connections() == 2 end, 5, "a second connection")
---   peer:wait_for_command("SUBSCRIBE", 5)    → the command; raises at the deadline
---   peer:stop()           closes every connection
+--   peer:wait_for_command("SUBSCRIBE", 5)    the command; raises at the deadline
+--   peer:stop()         closes every connection
 --
--- script = {…} is played on each connection; scripts = { {…}, {…} } gives the first, the second…, the last one again
--- for all later ones. Connections are served at the same time. Steps:
+-- script = {…} is played on each connection; scripts = { {…}, {…} }: on the first, the second…, the
+-- last one again for all later ones. Connections are served at the same time. Steps:
 --   "bytes"                          sends them
---   { send = "bytes", piece = 1 }    in pieces of that many bytes, each in a segment of its own as far as TCP lets it
+--   { send = "bytes", piece = 1 }    in pieces of that many bytes, each a write of its own, no delay
 --   { read = 2 }                     reads that many commands and does not answer
---   { serve = "SUBSCRIBE" }          answers commands as a Redis 5 without keys would (HELLO is unknown, PING gets PONG, else OK)
---                                    until that command arrives, which is read and not answered
---   { serve = "SUBSCRIBE", replies = { PING = "-LOADING x\r\n" } }   with other answers, whole and raw, by command
+--   { serve = "SUBSCRIBE" }          answers as a Redis 5 would (HELLO is unknown, PING gets PONG,
+--                                    else OK) until that command comes; that is read, not answered
+--   { serve = "SUBSCRIBE", replies = { PING = "-LOADING x\r\n" } }
+--                                    with other answers, whole and raw, by command
 --   { serve = true }                 until the client closes
---   { silence = 0.2 }                says and reads nothing for so long (a fault to play, not a way to wait)
---   { silence = true }               says and reads nothing any more, and keeps the connection open
+--   { silence = 0.2 }                says and reads nothing for so long: a fault, not a way to wait
+--   { silence = true }               says and reads nothing any more, keeps the connection open
 --   { close = true }                 closes; { reset = true } closes with a TCP reset
 -- After the last step: silence = true.
 local program = require "spec.support.program"
@@ -29,8 +31,10 @@ local peer = {}
 
 local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 
-local STEPS = { send = true, piece = true, read = true, serve = true, replies = true, silence = true,
-  close = true, reset = true }
+local STEPS = {
+  send = true, piece = true, read = true, serve = true, replies = true, silence = true,
+  close = true, reset = true,
+}
 
 local peer_methods = {}
 local peer_mt = { __name = "peer", __index = peer_methods }
@@ -49,9 +53,10 @@ end
 local function check_scripts(scripts)
   for _, script in ipairs(scripts) do
     for index, step in ipairs(script) do
-      assert(type(step) == "string" or type(step) == "table", "peer: step " .. index .. " is neither bytes nor a table")
-      for name in pairs(type(step) == "table" and step or {}) do
-        assert(STEPS[name], ("peer: step %d has an unknown field %s"):format(index, tostring(name)))
+      local fields = type(step) == "string" and { send = step } or step
+      assert(type(fields) == "table" and next(fields), ("peer: step %d is empty"):format(index))
+      for name in pairs(fields) do
+        assert(STEPS[name], ("peer: step %d has an unknown field %s"):format(index, name))
       end
     end
   end

@@ -1,5 +1,6 @@
--- peer_process.lua FOLDER tcp|PATH: the process behind peer.lua. Plays FOLDER/scripts.lua on the connections it
--- accepts, one coroutine each, and writes what it accepts and reads into FOLDER/journal, one Lua table an entry.
+-- peer_process.lua FOLDER tcp|PATH: the process behind peer.lua. Plays FOLDER/scripts.lua on the
+-- connections it accepts, one coroutine each, and writes what it accepts and reads into
+-- FOLDER/journal, one Lua table an entry.
 local socket = require "socket"
 local unix = require "socket.unix"
 
@@ -7,7 +8,10 @@ local folder, place = arg[1], arg[2]
 local scripts = dofile(folder .. "/scripts.lua")
 local journal = assert(io.open(folder .. "/journal", "a"))
 
-local SERVED = { HELLO = "-ERR unknown command `HELLO`, with args beginning with: \r\n", PING = "+PONG\r\n" }
+local SERVED = {
+  HELLO = "-ERR unknown command `HELLO`, with args beginning with: \r\n",
+  PING = "+PONG\r\n",
+}
 
 local function note(entry)
   local parts = {}
@@ -30,8 +34,8 @@ local function listen()
   return listener, place
 end
 
--- A connection's coroutine yields what it waits for: "read", "write", a number (seconds of silence) or "nothing", and is
--- resumed when that is so. It ends when the script does or the client is gone.
+-- A connection's coroutine yields what it waits for: "read", "write", a number (seconds of silence)
+-- or "nothing", and is resumed when that is so. It ends when the client is gone or to be closed.
 local connection_mt = { __index = {} }
 local methods = connection_mt.__index
 
@@ -165,7 +169,8 @@ local function accept(listener)
   end
   accepted = accepted + 1
   note { connection = accepted, accepted = true }
-  local connection = setmetatable({ client = client, number = accepted, buffer = "" }, connection_mt)
+  local connection = { client = client, number = accepted, buffer = "" }
+  setmetatable(connection, connection_mt)
   local script = scripts[math.min(accepted, #scripts)]
   connection.thread = coroutine.create(function()
     for _, step in ipairs(script) do

@@ -1,34 +1,40 @@
 -- Programs that a spec starts, each a process of its own.
 --
 --   local program = require "spec.support.program"
---   local result = program.run { "printf", "hello", seconds = 5 }       waits for the end
+--   local result = program.run { "printf", "hello", seconds = 5 }     waits for the end
 --   result.status (128 + N when signal N ended it), result.stdout, result.stderr
---   program.moonpool { "sub", "news", … } and program.run_moonpool { … }: the same for this tree's bin/moonpool
+--   program.moonpool { "sub", "news", … }, program.run_moonpool { … }: this tree's bin/moonpool
 --
 --   local cat = program.start { "cat", stdin = "pipe" }
---   cat:write("one\n")            to its standard input (stdin = "pipe")
---   cat:close_stdin()             end of input
---   cat:expect("^o(.*)$", 5)      the next line of its output that matches: line, captures…; raises at the deadline
---                                 or when the program ends without it. Lines are consumed in order.
---   cat:expect_error("pattern")   the same on standard error
---   cat:output(), cat:errors()    all of stdout, stderr so far
---   cat:signal("INT")             to the program; cat:signal("INT", true): to its whole process group, as Ctrl-C does
+--   cat:write("one\n")          to its standard input (stdin = "pipe")
+--   cat:close_stdin()           end of input
+--   cat:expect("^o(.*)$", 5)    the next line of its output that matches: line, captures…; raises
+--                               at the deadline, or when the program ends without such a line.
+--                               Lines are consumed in order.
+--   cat:expect_error("x", 5)    the same on standard error
+--   cat:output(), cat:errors()  all of stdout, stderr so far
+--   cat:signal("INT")           to the program; cat:signal("INT", true): to its whole process
+--                               group, as Ctrl-C does
 --   cat:is_running()
---   cat:wait(5)                   the exit status; raises at the deadline
---   cat:stop()                    TERM, then KILL after 5 s; returns the exit status; fine when it has ended
---   cat.pid, cat.folder           its output is in folder/stdout and folder/stderr
+--   cat:wait(5)                 the exit status; raises at the deadline
+--   cat:stop()                  TERM, then KILL after 5 s; the exit status; fine when it has ended
+--   cat.pid, cat.folder         its output is in folder/stdout and folder/stderr
 --
--- Options beside the command's words: stdin = TEXT or "pipe" (default: empty) · env = { NAME = value; false unsets } ·
--- cwd = folder · pipe = true: its stdout is a pipe, not a file · tty = true: it runs on a terminal of its own, 100 columns
--- (stdout holds all it shows, standard error too; write("\3") is Ctrl-C) · columns = N.
--- Whatever a spec leaves running ends with the spec's process; call stop() in after_each or finally all the same.
+-- Options beside the command's words: stdin = TEXT or "pipe" (default: empty) · cwd = folder ·
+-- env = { NAME = value; false unsets } · pipe = true: its stdout is a pipe, not a file ·
+-- tty = true: it runs on a terminal of its own, of columns = 100 (stdout holds all it shows,
+-- standard error too; write("\3") is Ctrl-C) · seconds = the deadline of run, default 10.
+-- Whatever a spec leaves running ends with the spec's process; call stop() in after_each or finally
+-- all the same.
 local scratch = require "spec.support.scratch"
 
 local program = {}
 
 local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 local quote = scratch.quote
-local KNOWN = { stdin = true, env = true, cwd = true, pipe = true, tty = true, columns = true, seconds = true }
+local KNOWN = {
+  stdin = true, env = true, cwd = true, pipe = true, tty = true, columns = true, seconds = true,
+}
 
 local program_methods = {}
 local program_mt = { __name = "program", __index = program_methods }
@@ -36,7 +42,8 @@ local program_mt = { __name = "program", __index = program_methods }
 local function check_options(options)
   assert(type(options[1]) == "string", "program: the first word of the command is missing")
   for name in pairs(options) do
-    assert(math.type(name) == "integer" or KNOWN[name], "program: unknown option " .. tostring(name))
+    local known = math.type(name) == "integer" or KNOWN[name]
+    assert(known, "program: unknown option " .. tostring(name))
   end
 end
 
@@ -66,15 +73,17 @@ local function environment(options)
 end
 
 local function launch_line(self, options)
+  local mode = options.pipe and "pipe" or "file"
   local line = ("exec %s setsid --fork bash %s %s %s %s"):format(environment(options),
-    quote(self.launcher), quote(self.folder), options.pipe and "pipe" or "file", command_words(options))
+    quote(self.launcher), quote(self.folder), mode, command_words(options))
   if options.cwd then
     line = ("cd %s && %s"):format(quote(options.cwd), line)
   end
   if options.stdin == "pipe" then
     return line
   end
-  local input = options.stdin and scratch.write(self.folder .. "/stdin", options.stdin) or "/dev/null"
+  local text = options.stdin
+  local input = text and scratch.write(self.folder .. "/stdin", text) or "/dev/null"
   return line .. " <" .. quote(input)
 end
 
@@ -85,7 +94,9 @@ end
 function program.start(options)
   check_options(options)
   local self = setmetatable({
-    folder = scratch.folder(), launcher = absolute(here) .. "/launch.sh", name = options[1],
+    folder = scratch.folder(),
+    launcher = absolute(here) .. "/launch.sh",
+    name = options[1],
     taken = { stdout = 0, stderr = 0 },
   }, program_mt)
   local handle = assert(io.popen(launch_line(self, options), "w"))
@@ -198,6 +209,12 @@ local function take_line(self, stream, pattern)
   end
 end
 
+-- What it wrote, for a message of failure.
+local function transcript(self)
+  return ("--- stdout\n%s\n--- stderr\n%s"):format(
+    self:output():sub(-2000), self:errors():sub(-2000))
+end
+
 local function expect(self, stream, pattern, seconds)
   local ended, found
   local ok = pcall(scratch.wait_until, function()
@@ -208,9 +225,12 @@ local function expect(self, stream, pattern, seconds)
   if found then
     return table.unpack(found, 1, found.n)
   end
-  local why = ok and ended and ("ended with status %s"):format(self:status()) or "went on for too long"
-  error(("%s %s without a line like %q on its %s\n--- stdout\n%s\n--- stderr\n%s"):format(
-    self.name, why, pattern, stream, self:output():sub(-2000), self:errors():sub(-2000)), 3)
+  local why = "went on for too long"
+  if ok then
+    why = ("ended with status %s"):format(self:status())
+  end
+  error(("%s %s without a line like %q on its %s\n%s"):format(
+    self.name, why, pattern, stream, transcript(self)), 3)
 end
 
 function program_methods:expect(pattern, seconds)
@@ -233,8 +253,7 @@ function program_methods:wait(seconds)
     self:close_stdin()
     return status
   end
-  error(("%s did not end within %g s\n--- stdout\n%s\n--- stderr\n%s"):format(self.name, seconds or 10,
-    self:output():sub(-2000), self:errors():sub(-2000)), 2)
+  error(("%s did not end within %g s\n%s"):format(self.name, seconds or 10, transcript(self)), 2)
 end
 
 function program_methods:stop()

@@ -1,30 +1,34 @@
 -- A real redis-server of a spec's own.
 --
 --   local redis_server = require "spec.support.redis"
---   local server = redis_server.start()                       on a Unix socket in a fresh folder, nothing saved
---   local server = redis_server.start { port = true, config = { "requirepass secret", "maxclients 20" } }
---   server.url          unix:///…            server.socket  the path
+--   local server = redis_server.start()   on a Unix socket in a fresh folder; saves nothing
+--   local server = redis_server.start { port = true, config = { "requirepass x", "maxclients 20" } }
+--   server.url          unix:///PATH         server.socket  PATH
 --   server.tcp_url      redis://127.0.0.1:N  server.port    N (with port = true or a number)
---   server:call("PUBLISH", "a\0b", "x")      one command over a connection of its own, byte-exact: the reply, or nil and
---                                            Redis's error line; nil replies are redis_server.null
---   server:cli("PUBLISH", "a", "b")          the same through redis-cli: its output, exit status
---   server:subscribers("channel")            how many clients are subscribed to it
---   server:clients("pubsub")                 how many clients of a type are connected ("normal", "pubsub"), ours excluded
---   server:stop()                            SHUTDOWN; fine when it is not running
---   server:kill()                            SIGKILL
---   server:start()                           again, on the same socket and port
---   server:restart()                         kill and start
---   server:pause(), server:resume()          SIGSTOP: connections stay open and silent; SIGCONT
+--   server:call("PUBLISH", "a\0b", "x")  one command over a connection of its own, byte-exact: the
+--                                        reply, or nil and Redis's error line; a nil reply is
+--                                        redis_server.null
+--   server:cli("PUBLISH", "a", "b")      the same through redis-cli: its output, exit status
+--   server:subscribers("channel")        how many clients are subscribed to it
+--   server:clients("pubsub")             how many clients of a type are connected ("normal",
+--                                        "pubsub"), ours excluded
+--   server:stop()                        shuts it down; fine when it is not running
+--   server:kill()                        SIGKILL
+--   server:start()                       again, on the same socket and port
+--   server:restart()                     kill and start
+--   server:pause(), server:resume()      SIGSTOP: connections stay open and silent; SIGCONT
 --   server:is_running(), server.pid, server.folder, server:log()
 --
--- start returns once the server answers. Use after_each(function() server:stop() end); what a failed spec leaves behind ends
--- with the spec's process.
+-- start returns once the server answers. Use after_each(function() server:stop() end); what a
+-- failed spec leaves behind ends with the spec's process.
 local socket = require "socket"
 local unix = require "socket.unix"
 local program = require "spec.support.program"
 local scratch = require "spec.support.scratch"
 
-local redis_server = { null = setmetatable({}, { __name = "null", __tostring = function() return "null" end }) }
+local redis_server = {}
+
+redis_server.null = setmetatable({}, { __name = "null", __tostring = function() return "null" end })
 
 local ATTEMPTS = 5 -- another program may take the free port before redis-server does
 local CALL_SECONDS = 10
@@ -42,9 +46,10 @@ end
 
 local function write_config(self, lines)
   local config = {
-    "port " .. (self.port or 0), "bind 127.0.0.1", "unixsocket " .. self.socket, "unixsocketperm 700",
-    "dir " .. self.folder, "logfile " .. self.folder .. "/log", "save \"\"", "appendonly no", "daemonize no",
-    "enable-debug-command local",
+    "port " .. (self.port or 0), "bind 127.0.0.1",
+    "unixsocket " .. self.socket, "unixsocketperm 700",
+    "dir " .. self.folder, "logfile " .. self.folder .. "/log",
+    'save ""', "appendonly no", "daemonize no", "enable-debug-command local",
   }
   table.move(lines, 1, #lines, #config + 1, config)
   scratch.write(self.folder .. "/redis.conf", table.concat(config, "\n") .. "\n")

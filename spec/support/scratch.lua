@@ -1,20 +1,22 @@
 -- A scratch folder for one spec file, and waiting.
 --
 --   local scratch = require "spec.support.scratch"
---   scratch.folder()                     a new, empty folder (absolute path, short enough for a Unix socket)
---   scratch.read(path)                   the file's text, or nil when it is not there
---   scratch.write(path, text)            writes the whole file; returns path
---   scratch.quote(word)                  the word quoted for a shell
---   scratch.shell(command)               runs it: standard output (trimmed), exit status
---   scratch.now()                        seconds on a monotonic clock
---   scratch.wait_until(fn, seconds, what)  fn's first true result; raises "waited … for WHAT" at the deadline
---   scratch.processes(folder)            { { pid =, command = }, … }: what still runs and has to do with the folder
---                                        (its working folder, its command line or its environment names it)
---   scratch.root                         the folder that holds all of them, also $MOONPOOL_SPEC of every program
+--   scratch.folder()              a new, empty folder: absolute, short enough for a Unix socket
+--   scratch.read(path)            the file's text, or nil when it is not there
+--   scratch.write(path, text)     writes the whole file; returns path
+--   scratch.quote(word)           the word quoted for a shell
+--   scratch.shell(command)        runs it: standard output (trimmed), exit status
+--   scratch.now()                 seconds on a monotonic clock
+--   scratch.wait_until(fn, seconds, what)
+--                                 fn's first true result; raises, naming WHAT, at the deadline
+--   scratch.processes(folder)     { { pid =, command = }, … }: what still runs and has to do with
+--                                 the folder: its working folder, command line or environment
+--                                 names it
+--   scratch.root                  the folder of all folders; $MOONPOOL_SPEC of every program
 --
--- Everything under scratch.root is temporary: when the Lua process ends, however it ends, sweep.sh kills the processes
--- that are left there and removes the folder. Programs are started through io.popen only: its children do not
--- inherit the pipe that keeps sweep.sh waiting.
+-- Everything under scratch.root is temporary: when the Lua process ends, however it ends, sweep.sh
+-- kills the processes that are left there and removes the folder. Programs are started through
+-- io.popen only: its children do not inherit the pipe that keeps sweep.sh waiting.
 local system = require "system"
 
 local scratch = {}
@@ -77,7 +79,7 @@ scratch.root = scratch.shell("mktemp -d /tmp/moonpool-spec.XXXXXX")
 -- Lives as long as this module: the collector closes it at the latest when the state closes, the
 -- kernel when the process dies.
 scratch.sweeper = assert(io.popen(
-  ("exec setsid bash %s %s"):format(scratch.quote(here .. "/sweep.sh"), scratch.quote(scratch.root)), "w"))
+  ("exec setsid bash %s/sweep.sh %s"):format(scratch.quote(here), scratch.root), "w"))
 
 local folders = 0
 
