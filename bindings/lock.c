@@ -19,6 +19,13 @@ static lock_handle *check_lock(lua_State *L) {
   return luaL_checkudata(L, 1, LOCK_TYPE);
 }
 
+int mp_lock_descriptor(lua_State *L, int index) {
+  lock_handle *lock = luaL_testudata(L, index, LOCK_TYPE);
+  if (!lock) return luaL_error(L, "a lock is needed, not a %s", luaL_typename(L, index));
+  if (lock->fd < 0) luaL_error(L, "the lock is closed");
+  return lock->fd;
+}
+
 static int fail_closed(lua_State *L) {
   lua_pushnil(L);
   lua_pushliteral(L, "closed");

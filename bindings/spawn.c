@@ -13,11 +13,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define REPORT_FD 3 /* where the new process keeps the way to tell us of a failed exec */
+enum {
+  REPORT_FD = 3, /* where the new process keeps the way to tell us of a failed exec */
+  LOCK_FD = 4,   /* where it gets the lock that it is to hold */
+  FREE_FD = 5    /* from here on everything is closed in it */
+};
 
+/* The descriptors are at FREE_FD or above, or -1. */
 typedef struct spawn_request {
   char **argv;   /* terminated by NULL; a userdata on the Lua stack */
-  int output[2]; /* what becomes stdout and stderr; above REPORT_FD, or -1 */
+  int output[2]; /* what becomes stdout and stderr */
+  int lock;
 } spawn_request;
 
 /* What the new process tells: its id first, then, only if it could not start, why. */
@@ -50,7 +56,8 @@ static int take_streams(const spawn_request *request, int report) {
   if (dup2(request->output[0], STDOUT_FILENO) < 0) return -1;
   if (dup2(request->output[1], STDERR_FILENO) < 0) return -1;
   if (dup2(report, REPORT_FD) < 0) return -1;
-  close_from(REPORT_FD + 1);
+  if (request->lock >= 0 && dup2(request->lock, LOCK_FD) < 0) return -1;
+  close_from(request->lock >= 0 ? FREE_FD : LOCK_FD);
   return fcntl(REPORT_FD, F_SETFD, FD_CLOEXEC);
 }
 
@@ -83,11 +90,11 @@ static void fork_again(const spawn_request *request, int report) {
 
 /* ---- in ours ---- */
 
-/* The same file at a descriptor that none of the new process's standard ones can overwrite; -1
- * and errno when `fd` is -1 or there are too many. */
+/* The same file at a descriptor that none of the new process's fixed ones can overwrite; -1 and
+ * errno when `fd` is -1 or there are too many. */
 static int move_up(int fd) {
   if (fd < 0) return -1;
-  int moved = fcntl(fd, F_DUPFD_CLOEXEC, REPORT_FD + 1);
+  int moved = fcntl(fd, F_DUPFD_CLOEXEC, FREE_FD);
   int error = errno;
   close(fd);
   errno = error;
@@ -160,6 +167,10 @@ static char **check_argv(lua_State *L) {
 static void check_options(lua_State *L) {
   for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+    if (strcmp(name, "lock") == 0) {
+      mp_lock_descriptor(L, -1); /* raises */
+      continue;
+    }
     if (strcmp(name, "stdout") != 0 && strcmp(name, "stderr") != 0)
       luaL_error(L, "unknown option '%s'", name);
     if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "option '%s' must be a path", name);
@@ -176,12 +187,32 @@ static int open_output(lua_State *L, const char *option) {
   return move_up(open(lua_tostring(L, -1), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
 }
 
-/* spawn_detached(argv[, { stdout = path, stderr = path }]) → pid. argv[1] is looked for in PATH.
- * Both outputs are appended to (default /dev/null). The 4th result on failure is "ENOENT" when
- * there is no such program. */
-int mp_spawn_detached(lua_State *L) {
+static void close_request(const spawn_request *request) {
+  for (int i = 0; i < 2; i++)
+    if (request->output[i] >= 0) close(request->output[i]);
+  if (request->lock >= 0) close(request->lock);
+}
+
+/* Opens what the options name. 0, or the results of a failure that were pushed. */
+static int open_request(lua_State *L, spawn_request *request) {
   static const char *const options[] = {"stdout", "stderr"};
-  spawn_request request = {.output = {-1, -1}};
+  for (int i = 0; i < 2; i++) {
+    request->output[i] = open_output(L, options[i]);
+    if (request->output[i] < 0) return mp_system_fail(L, errno, "open", lua_tostring(L, -1));
+  }
+  lua_getfield(L, 2, "lock");
+  if (lua_isnil(L, -1)) return 0;
+  request->lock = fcntl(mp_lock_descriptor(L, -1), F_DUPFD_CLOEXEC, FREE_FD);
+  return request->lock < 0 ? mp_system_fail(L, errno, "duplicate", "the lock") : 0;
+}
+
+/* spawn_detached(argv[, { stdout = path, stderr = path, lock = handle }]) → pid. argv[1] is looked
+ * for in PATH. Both outputs are appended to (default /dev/null). A lock that the handle holds is
+ * from then on held by the new process too, until it and its children end: close the handle here
+ * (unlocking it would unlock it there). The 4th result on failure is "ENOENT" when there is no
+ * such program. */
+int mp_spawn_detached(lua_State *L) {
+  spawn_request request = {.output = {-1, -1}, .lock = -1};
   pid_t pid = 0;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
@@ -192,17 +223,13 @@ int mp_spawn_detached(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   check_options(L);
   request.argv = check_argv(L);
-  for (int i = 0; i < 2; i++) {
-    request.output[i] = open_output(L, options[i]);
-    if (request.output[i] >= 0) continue;
-    int error = errno;
-    if (i == 1) close(request.output[0]);
-    return mp_system_fail(L, error, "open", lua_tostring(L, -1));
+  int results = open_request(L, &request);
+  if (results == 0) {
+    int error = spawn(&request, &pid);
+    if (error) results = mp_system_fail(L, error, "start", request.argv[0]);
   }
-  int error = spawn(&request, &pid);
-  close(request.output[0]);
-  close(request.output[1]);
-  if (error) return mp_system_fail(L, error, "start", request.argv[0]);
+  close_request(&request);
+  if (results) return results;
   lua_pushinteger(L, pid);
   return 1;
 }

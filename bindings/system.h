@@ -16,6 +16,9 @@ int mp_system_fail(lua_State *L, int error, const char *doing, const char *subje
 /* open_lock(path) → lock; bindings/lock.c */
 int mp_lock_open(lua_State *L);
 
+/* The descriptor of the lock at `index`; raises when it is no lock or closed. */
+int mp_lock_descriptor(lua_State *L, int index);
+
 /* spawn_detached(argv, options) → pid; bindings/spawn.c */
 int mp_spawn_detached(lua_State *L);
 
