@@ -10,7 +10,7 @@ typedef struct mp_url {
   uint16_t port;  /* 6379 unless given */
   int tls;        /* rediss:// */
   char *username; /* NULL: none */
-  char *password; /* NULL: none */
+  char *password; /* NULL: none; "" for a user without one, as `nopass` users are */
   long db;        /* 0 unless given */
   char *address;  /* as errors name it: "host:port", "[::1]:6379" or "unix:/path" */
 } mp_url;
