@@ -182,6 +182,9 @@ MOONPOOL_EXTERN const char *moonpool_address(const moonpool *client);
 /* RESP version that this build can speak: 2 or 3. */
 MOONPOOL_EXTERN int moonpool_resp_version(void);
 
+/* Version of the hiredis that this build was made with, such as "0.14.1". Static. */
+MOONPOOL_EXTERN const char *moonpool_hiredis_version(void);
+
 /* ---- commands ----------------------------------------------------------------------------- */
 
 /* Exactly one call for each accepted command. `error` is NULL when Redis replied with something
@@ -197,6 +200,10 @@ typedef void (*moonpool_reply_cb)(const moonpool_reply *reply, const moonpool_er
  * ENOMEM, ENOSUPPORT (it would change a shared link, or is COMMAND DOCS on hiredis 0.14). */
 MOONPOOL_EXTERN int moonpool_command(moonpool *client, size_t argc, const moonpool_bytes *argv,
                                      uint64_t timeout, moonpool_reply_cb cb, void *ctx);
+
+/* What to use instead of a command that moonpool_command refuses with ENOSUPPORT (static), or NULL
+ * when it does not refuse it. Can't fail. */
+MOONPOOL_EXTERN const char *moonpool_command_hint(size_t argc, const moonpool_bytes *argv);
 
 /* ---- subscriptions ------------------------------------------------------------------------ */
 
@@ -215,7 +222,8 @@ typedef enum moonpool_event_type {
   MOONPOOL_SUBSCRIBED,   /* Redis confirmed `channel`, `count` names are left on the link */
   MOONPOOL_UNSUBSCRIBED, /* likewise */
   MOONPOOL_RECONNECTED,  /* link was lost; every name of the subscription is confirmed again */
-  MOONPOOL_FAILED        /* Redis refused `channel` when it was resubscribed: `error` */
+  MOONPOOL_FAILED,       /* Redis refused `channel` when it was resubscribed: `error` */
+  MOONPOOL_ENDED         /* the client is being closed; the last event, by callback in any case */
 } moonpool_event_type;
 
 /* Borrowed: valid until the next call of moonpool_next or the return of the listener. */
@@ -229,7 +237,7 @@ typedef struct moonpool_event {
   moonpool_bytes channel; /* of a message: where it was published; else the name subscribed to */
   moonpool_bytes pattern; /* data NULL unless kind is PATTERN and type MESSAGE */
   long long count;
-  moonpool_error error; /* FAILED only; status OK otherwise */
+  moonpool_error error; /* FAILED and ENDED only; status OK otherwise */
 } moonpool_event;
 
 typedef void (*moonpool_event_cb)(const moonpool_event *event);
@@ -264,11 +272,12 @@ MOONPOOL_EXTERN void moonpool_unsubscribe(moonpool_subscription *subscription,
 
 /* For bindings that would rather pull than be called: with a drain callback set, no listener is
  * called. Instead `drain` is called whenever events may be there, and takes them with
- * moonpool_next until it returns 0; what it leaves is offered again at the next loop turn. */
+ * moonpool_next until it returns 0; what it leaves is kept, and offered with what is read next. */
 typedef void (*moonpool_drain_cb)(moonpool *client, void *ctx);
 MOONPOOL_EXTERN void moonpool_set_drain(moonpool *client, moonpool_drain_cb drain, void *ctx);
 
-/* Takes one event: 1 and *event, or 0 when there is none. Legal only inside the drain callback. */
+/* Takes one event: 1 and *event; 2 when confirmations were called back instead (call again); 0 when
+ * there is none. Legal only inside the drain callback. */
 MOONPOOL_EXTERN int moonpool_next(moonpool *client, moonpool_event *event);
 
 /* Counters, all since moonpool_open. */

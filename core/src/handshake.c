@@ -12,11 +12,11 @@ void mp_handshake_start(mp_handshake *h, const mp_url *url, const char *name, in
 
 static int is_needed(const mp_handshake *h, mp_handshake_step step) {
   switch (step) {
-    case MP_STEP_HELLO: return mp_resp_version() >= 3;
-    case MP_STEP_AUTH: return h->url->password && !h->has_resp3; /* HELLO has said it */
-    case MP_STEP_NAME: return h->name && !h->has_resp3;
-    case MP_STEP_SELECT: return h->url->db != 0 && !h->is_subscriber;
-    default: return 1;
+  case MP_STEP_HELLO: return mp_resp_version() >= 3;
+  case MP_STEP_AUTH: return h->url->password && !h->has_resp3; /* HELLO has said it */
+  case MP_STEP_NAME: return h->name && !h->has_resp3;
+  case MP_STEP_SELECT: return h->url->db != 0 && !h->is_subscriber;
+  default: return 1;
   }
 }
 
@@ -51,20 +51,20 @@ int mp_handshake_next(mp_handshake *h, mp_buf *out) {
   do h->step++;
   while (!is_needed(h, h->step));
   switch (h->step) {
-    case MP_STEP_HELLO: n = hello(h, argv); break;
-    case MP_STEP_AUTH: n = auth(h, argv); break;
-    case MP_STEP_NAME:
-      argv[n++] = text("CLIENT");
-      argv[n++] = text("SETNAME");
-      argv[n++] = text(h->name);
-      break;
-    case MP_STEP_SELECT:
-      snprintf(db, sizeof db, "%ld", h->url->db);
-      argv[n++] = text("SELECT");
-      argv[n++] = text(db);
-      break;
-    case MP_STEP_PING: argv[n++] = text("PING"); break;
-    default: return MOONPOOL_OK;
+  case MP_STEP_HELLO: n = hello(h, argv); break;
+  case MP_STEP_AUTH: n = auth(h, argv); break;
+  case MP_STEP_NAME:
+    argv[n++] = text("CLIENT");
+    argv[n++] = text("SETNAME");
+    argv[n++] = text(h->name);
+    break;
+  case MP_STEP_SELECT:
+    snprintf(db, sizeof db, "%ld", h->url->db);
+    argv[n++] = text("SELECT");
+    argv[n++] = text(db);
+    break;
+  case MP_STEP_PING: argv[n++] = text("PING"); break;
+  default: return MOONPOOL_OK;
   }
   return mp_resp_encode(out, n, argv);
 }

@@ -1,6 +1,6 @@
 /* A link's life: attempt, handshake, ready, lost, wait, next attempt. It owns the transport and the
- * parser of the present connection and the queue of requests. A parser whose connection is gone is kept until the
- * next attempt or the link's end, since a reply may still be borrowed from it. */
+ * parser of the present connection and the queue of requests. A parser whose connection is gone is
+ * kept until the next attempt or the link's end, since a reply may still be borrowed from it. */
 #include "link.h"
 
 #include "handshake.h"
@@ -25,8 +25,8 @@ struct mp_link {
   uint64_t random, ready_since, deadline_due;
   unsigned attempts;
   int is_closed, was_ever_ready;
-  int is_shake_due;       /* the handshake's next command waits until the last one is written */
-  int is_deadline_late;   /* a deadline was given one more turn of the loop */
+  int is_shake_due;     /* the handshake's next command waits until the last one is written */
+  int is_deadline_late; /* a deadline was given one more turn of the loop */
   int has_read, has_pinged, is_late; /* since the last heartbeat */
   int holds;                         /* handles and transports that libuv still has */
   void (*on_gone)(void *ctx);
@@ -136,8 +136,9 @@ static void send_ping(mp_link *link) {
   link->config.events->on_dirty(link->config.ctx);
 }
 
-/* Any byte read since the last beat proves that the peer lives; after a silent interval it is asked,
- * after a second one it is given up. A loop that was held up gets one more turn to read first. */
+/* Any byte read since the last beat proves that the peer lives; after a silent interval it is
+ * asked, after a second one it is given up. A loop that was held up gets one more turn to read
+ * first. */
 static void on_heartbeat(uv_timer_t *timer) {
   mp_link *link = timer->data;
   if (link->state != MOONPOOL_READY) return;
@@ -370,7 +371,8 @@ static int open_transport(mp_link *link) {
   const moonpool_options *options = link->config.options;
   mp_resp_limits limits = {options->max_reply_bytes, options->max_reply_elements,
                            options->max_reply_depth};
-  mp_transport_config config = {link->config.loop, link->config.allocator, &transport_events, link,
+  mp_transport_config config = {link->config.loop,    link->config.allocator,
+                                &transport_events,    link,
                                 link->config.scratch, link->config.scratch_size};
   mp_resp_free(link->resp);
   link->resp = mp_resp_new(link->config.allocator, &limits);

@@ -1,6 +1,6 @@
 /* One connection to Redis that outlives its sockets: handshake, pipelined requests with a deadline
- * each, PONG by deadline, reconnects with backoff. It knows RESP and the transport, but not what the
- * bytes are for: commands and subscriptions are its owner's. */
+ * each, PONG by deadline, reconnects with backoff. It knows RESP and the transport, but not what
+ * the bytes are for: commands and subscriptions are its owner's. */
 #ifndef MP_LINK_H
 #define MP_LINK_H
 
@@ -54,9 +54,9 @@ mp_buf *mp_link_begin(mp_link *link, size_t size, int *status);
 typedef struct mp_request_info {
   moonpool_reply_cb cb; /* NULL: nobody is told */
   void *ctx;
-  uint64_t deadline;       /* of the loop's clock, ms; UINT64_MAX: none */
-  uint32_t confirmations;  /* 0: one reply; else that many pushes (mp_link_confirm) or an error */
-  int is_blocking;         /* Redis may be silent until it is answered */
+  uint64_t deadline;      /* of the loop's clock, ms; UINT64_MAX: none */
+  uint32_t confirmations; /* 0: one reply; else that many pushes (mp_link_confirm) or an error */
+  int is_blocking;        /* Redis may be silent until it is answered */
 } mp_request_info;
 
 /* Accepts what was encoded since mp_link_begin as one request. Can't fail. */

@@ -23,7 +23,8 @@ typedef struct mp_entry {
   uint32_t hash, len;
   uint32_t in_flight; /* commands on their way that name it */
   uint8_t kind, state, is_dirty;
-  char name[]; /* terminated */
+  uint8_t is_solo; /* asked for in a command of its own: Redis refused one that named more */
+  char name[];     /* terminated */
 } mp_entry;
 
 typedef struct mp_names {

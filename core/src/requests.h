@@ -39,7 +39,8 @@ void mp_requests_answer(mp_requests *q, const moonpool_reply *reply, const moonp
 void mp_requests_fail(mp_requests *q, int all, const moonpool_error *error);
 
 /* Fails those whose deadline has passed at `now`. Those not written are forgotten, bytes and all;
- * for the others a place is kept for the late reply. `*is_closed` is looked at after each callback. */
+ * for the others a place is kept for the late reply. `*is_closed` is looked at after each callback.
+ */
 void mp_requests_expire(mp_requests *q, uint64_t now, const moonpool_error *error,
                         const int *is_closed);
 

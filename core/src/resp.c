@@ -38,7 +38,7 @@ struct mp_resp {
   mp_resp_limits limits;
   const char *input; /* borrowed, not yet fed to the reader */
   size_t input_len;
-  size_t wanted; /* unparsed bytes below which the reader cannot go on */
+  size_t wanted;  /* unparsed bytes below which the reader cannot go on */
   char *at, *end; /* the arena's free room */
   chunk *chunks;  /* newest first; the last one is kept */
   size_t arena_bytes;
@@ -227,7 +227,8 @@ void mp_resp_feed(mp_resp *p, const char *data, size_t len) {
 }
 
 /* The length in a bulk string's header that lies complete in the reader's buffer, else -1. hiredis
- * waits for the whole string before it looks at the length again; we refuse an excessive one now. */
+ * waits for the whole string before it looks at the length again; we refuse an excessive one now.
+ */
 static long long pending_bulk(const redisReader *r, size_t *header) {
   const redisReadTask *task = CURRENT_TASK(r);
   if (task->type != MOONPOOL_STRING && task->type != MOONPOOL_VERB) return -1;
@@ -255,7 +256,8 @@ static int check_partial(mp_resp *p) {
   return 0;
 }
 
-/* Hands the reader the next slice: as much as the bulk string under way still lacks, else little. */
+/* Hands the reader the next slice: as much as the bulk string under way still lacks, else little.
+ */
 static int feed_slice(mp_resp *p) {
   redisReader *r = p->reader;
   size_t have = r->len - r->pos, size = SLICE;

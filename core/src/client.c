@@ -1,0 +1,311 @@
+/* A client: one link for commands, one hub for subscriptions, and the moment before each poll at
+ * which both write what the loop turn has gathered: an idle handle, since a loop that has an active
+ * one does not sleep in its poll. It owns both, and the options and URL that they borrow. */
+#include "commands.h"
+#include "hub.h"
+#include "link.h"
+#include "url.h"
+
+#include <stdio.h>
+
+#define SCRATCH_SIZE (256u * 1024u)
+
+typedef struct waiter {
+  struct waiter *next;
+  moonpool_ready_cb cb;
+  void *ctx;
+} waiter;
+
+struct moonpool {
+  moonpool_options options;
+  moonpool_allocator allocator;
+  uv_loop_t *loop;
+  mp_url url;
+  char *name, *scratch;
+  mp_link *link;
+  mp_hub *hub;
+  uv_idle_t gathered;
+  uv_timer_t told; /* tells who asks late whether the link is ready */
+  waiter *waiters;
+  uint64_t commands;
+  int is_closed, holds;
+  moonpool_close_cb on_gone;
+  void *gone_ctx;
+};
+
+void moonpool_options_init(moonpool_options *options) {
+  *options = (moonpool_options){.url = "redis://127.0.0.1:6379",
+                                .connect_timeout = 5000,
+                                .command_timeout = 10000,
+                                .heartbeat = 10000,
+                                .backoff_min = 20,
+                                .backoff_max = 10000,
+                                .max_queue = 1000000,
+                                .max_queue_bytes = (size_t)256 << 20,
+                                .max_reply_bytes = ((size_t)512 << 20) + 65536,
+                                .max_reply_elements = (size_t)1 << 24,
+                                .max_reply_depth = 32,
+                                .max_name = (size_t)8 << 20,
+                                .subscribe_batch = 500,
+                                .subscribe_window = 16};
+}
+
+/* ---- before the loop polls ------------------------------------------------------------------- */
+
+static void on_gathered(uv_idle_t *gathered) {
+  moonpool *client = gathered->data;
+  uv_idle_stop(gathered);
+  mp_hub_flush(client->hub);
+  if (!client->is_closed) mp_link_flush(client->link);
+}
+
+static void mark_dirty(moonpool *client) {
+  if (!client->is_closed) uv_idle_start(&client->gathered, on_gathered);
+}
+
+/* ---- the command link's events --------------------------------------------------------------- */
+
+static void tell_waiters(moonpool *client, const moonpool_error *error) {
+  while (client->waiters) {
+    waiter *w = client->waiters;
+    client->waiters = w->next;
+    moonpool_ready_cb cb = w->cb;
+    void *ctx = w->ctx;
+    mp_free(&client->allocator, w);
+    cb(client, error, ctx);
+  }
+}
+
+static void on_ready(void *ctx) {
+  tell_waiters(ctx, NULL);
+}
+
+static void on_down(void *ctx, int was_ready, const moonpool_error *error) {
+  (void)was_ready;
+  tell_waiters(ctx, error);
+}
+
+static void on_readable(void *ctx) {
+  moonpool *client = ctx;
+  const moonpool_reply *push;
+  while (mp_link_next(client->link, &push)) continue; /* no push is asked for on this link */
+}
+
+static void on_dirty(void *ctx) {
+  mark_dirty(ctx);
+}
+
+static const mp_link_events link_events = {on_ready, on_down, on_readable, on_dirty};
+
+static void on_told(uv_timer_t *timer) {
+  moonpool *client = timer->data;
+  if (mp_link_state(client->link) == MOONPOOL_READY) tell_waiters(client, NULL);
+}
+
+void moonpool_ready(moonpool *client, moonpool_ready_cb cb, void *ctx) {
+  waiter *w = mp_alloc(&client->allocator, sizeof *w), **tail = &client->waiters;
+  if (!w) {
+    moonpool_error error = {MOONPOOL_ENOMEM, moonpool_status_text(MOONPOOL_ENOMEM)};
+    cb(client, &error, ctx);
+    return;
+  }
+  *w = (waiter){NULL, cb, ctx};
+  while (*tail) tail = &(*tail)->next;
+  *tail = w;
+  if (mp_link_state(client->link) == MOONPOOL_READY) uv_timer_start(&client->told, on_told, 0, 0);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static int is_good_name(const char *name) {
+  for (; *name; name++)
+    if (*name < '!' || *name > '~') return 0; /* CLIENT SETNAME's own rule */
+  return 1;
+}
+
+static void let_go(void *ctx) {
+  moonpool *client = ctx;
+  if (--client->holds > 0) return;
+  moonpool_allocator allocator = client->allocator;
+  moonpool_close_cb on_gone = client->on_gone;
+  void *gone_ctx = client->gone_ctx;
+  mp_url_free(&client->url, &allocator);
+  mp_free(&allocator, client->name);
+  mp_free(&allocator, client->scratch);
+  mp_free(&allocator, client);
+  if (on_gone) on_gone(gone_ctx);
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+  let_go(handle->data);
+}
+
+static int copy_options(moonpool *client, const moonpool_options *options, char *message,
+                        size_t size) {
+  client->options = *options;
+  client->options.allocator = &client->allocator;
+  client->options.url = NULL;
+  if (options->name && !is_good_name(options->name)) {
+    snprintf(message, size, "name: spaces and control characters are not allowed");
+    return MOONPOOL_EARG;
+  }
+  if (options->name) {
+    client->name = mp_strndup(&client->allocator, options->name, strlen(options->name));
+    if (!client->name) return MOONPOOL_ENOMEM;
+    client->options.name = client->name;
+  }
+  client->scratch = mp_alloc(&client->allocator, SCRATCH_SIZE);
+  if (!client->scratch) return MOONPOOL_ENOMEM;
+  return mp_url_parse(&client->url, &client->allocator, options->url, message, size);
+}
+
+static int make_links(moonpool *client) {
+  mp_link_config config = {.loop = client->loop,
+                           .allocator = &client->allocator,
+                           .options = &client->options,
+                           .url = &client->url,
+                           .scratch = client->scratch,
+                           .scratch_size = SCRATCH_SIZE,
+                           .events = &link_events,
+                           .ctx = client};
+  uv_random(NULL, NULL, &config.seed, sizeof config.seed, 0, NULL);
+  mp_hub_config hub = {client, config, mark_dirty};
+  client->link = mp_link_new(&config);
+  if (!client->link) return MOONPOOL_ENOMEM;
+  client->holds++;
+  hub.link.seed = config.seed * 0x9e3779b97f4a7c15u;
+  client->hub = mp_hub_new(&hub);
+  if (!client->hub) return MOONPOOL_ENOMEM;
+  client->holds++;
+  return MOONPOOL_OK;
+}
+
+int moonpool_open(moonpool **out, uv_loop_t *loop, const moonpool_options *options, char *message,
+                  size_t size) {
+  char ignored[1];
+  if (!message || size == 0) message = ignored, size = sizeof ignored;
+  *out = NULL;
+  message[0] = '\0';
+  const moonpool_allocator *allocator =
+      options->allocator ? options->allocator : &mp_default_allocator;
+  moonpool *client = mp_calloc(allocator, sizeof *client);
+  if (!client) return MOONPOOL_ENOMEM;
+  client->allocator = *allocator;
+  client->loop = loop;
+  client->holds = 1;
+  int status = copy_options(client, options, message, size);
+  if (status != MOONPOOL_OK) {
+    let_go(client);
+    return status;
+  }
+  uv_idle_init(loop, &client->gathered);
+  uv_timer_init(loop, &client->told);
+  client->gathered.data = client->told.data = client;
+  client->holds = 2;
+  status = make_links(client);
+  if (status != MOONPOOL_OK) {
+    moonpool_close(client, NULL, NULL);
+    return status;
+  }
+  mp_link_start(client->link);
+  *out = client;
+  return MOONPOOL_OK;
+}
+
+void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
+  if (!client || client->is_closed) return;
+  moonpool_error error = {MOONPOOL_ECLOSED, "the client was closed"};
+  client->is_closed = 1;
+  client->on_gone = cb;
+  client->gone_ctx = ctx;
+  client->holds++; /* ours, until the end of this function */
+  if (client->hub) mp_hub_close(client->hub, let_go, client);
+  if (client->link) mp_link_close(client->link, let_go, client);
+  tell_waiters(client, &error);
+  uv_close((uv_handle_t *)&client->gathered, on_handle_closed);
+  uv_close((uv_handle_t *)&client->told, on_handle_closed);
+  let_go(client);
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+static uint64_t deadline_of(const moonpool *client, uint64_t timeout, int is_blocking) {
+  if (timeout == 0) {
+    if (is_blocking || client->options.command_timeout == 0) return UINT64_MAX;
+    timeout = client->options.command_timeout;
+  }
+  uint64_t now = uv_now(client->loop);
+  return timeout > UINT64_MAX - now ? UINT64_MAX : now + timeout;
+}
+
+int moonpool_command(moonpool *client, size_t argc, const moonpool_bytes *argv, uint64_t timeout,
+                     moonpool_reply_cb cb, void *ctx) {
+  const char *hint;
+  if (argc == 0) return MOONPOOL_EARG;
+  if (client->is_closed) return MOONPOOL_ECLOSED;
+  mp_command_class class = mp_command_class_of(argc, argv, &hint);
+  if (class == MP_COMMAND_REFUSED) return MOONPOOL_ENOSUPPORT;
+  int status;
+  mp_buf *out = mp_link_begin(client->link, mp_resp_encoded_size(argc, argv), &status);
+  if (!out) return status;
+  mp_resp_encode(out, argc, argv);
+  int is_blocking = class == MP_COMMAND_BLOCKING;
+  mp_request_info info = {cb, ctx, deadline_of(client, timeout, is_blocking), 0, is_blocking};
+  mp_link_commit(client->link, &info);
+  client->commands++;
+  return MOONPOOL_OK;
+}
+
+const char *moonpool_command_hint(size_t argc, const moonpool_bytes *argv) {
+  const char *hint = NULL;
+  if (argc > 0 && mp_command_class_of(argc, argv, &hint) == MP_COMMAND_REFUSED) return hint;
+  return NULL;
+}
+
+/* ---- subscriptions --------------------------------------------------------------------------- */
+
+int moonpool_subscribe(moonpool *client, moonpool_kind kind, const moonpool_bytes *names,
+                       size_t count, moonpool_event_cb listener, moonpool_confirm_cb confirm,
+                       void *ctx, moonpool_subscription **subscription) {
+  *subscription = NULL;
+  if (client->is_closed) return MOONPOOL_ECLOSED;
+  return mp_hub_subscribe(client->hub, kind, names, count, listener, confirm, ctx, subscription);
+}
+
+void moonpool_set_drain(moonpool *client, moonpool_drain_cb drain, void *ctx) {
+  mp_hub_set_drain(client->hub, drain, ctx);
+}
+
+int moonpool_next(moonpool *client, moonpool_event *event) {
+  return mp_hub_next(client->hub, event);
+}
+
+/* ---- seeing ---------------------------------------------------------------------------------- */
+
+moonpool_state moonpool_get_state(const moonpool *client) {
+  return mp_link_state(client->link);
+}
+
+const char *moonpool_address(const moonpool *client) {
+  return client->url.address;
+}
+
+int moonpool_resp_version(void) {
+  return mp_resp_version();
+}
+
+const char *moonpool_hiredis_version(void) {
+  return mp_resp_hiredis_version();
+}
+
+void moonpool_get_stats(const moonpool *client, moonpool_stats *stats) {
+  mp_link_stats link;
+  mp_link_get_stats(client->link, &link);
+  *stats = (moonpool_stats){.commands = client->commands,
+                            .writes = link.writes,
+                            .reconnects = link.reconnects,
+                            .bytes_in = link.bytes_in,
+                            .bytes_out = link.bytes_out,
+                            .queued = link.queued};
+  mp_hub_get_stats(client->hub, stats);
+}

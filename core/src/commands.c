@@ -1,0 +1,99 @@
+#include "commands.h"
+
+#include "resp.h"
+
+#include <strings.h>
+
+typedef struct known {
+  const char *name;
+  uint8_t len;
+  uint8_t class;
+  const char *word; /* only with this among its arguments; NULL: always */
+  const char *hint;
+} known;
+
+#define LINK_OF_ITS_OWN "the link is shared: open one of its own with another client"
+#define TRANSACTION "the link is shared: send it as one Lua script (EVAL)"
+#define OWN_SUBSCRIBE "use subscribe, psubscribe or ssubscribe"
+#define URL "say it in the URL"
+
+/* By first letter, as of Redis 7.0's command table. */
+static const known table[] = {
+    {"AUTH", 4, MP_COMMAND_REFUSED, NULL, URL},
+    {"BLMOVE", 6, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"BLMPOP", 6, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"BLPOP", 5, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"BRPOP", 5, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"BRPOPLPUSH", 10, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"BZMPOP", 6, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"BZPOPMAX", 8, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"BZPOPMIN", 8, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"CLIENT", 6, MP_COMMAND_REFUSED, "REPLY", LINK_OF_ITS_OWN},
+    {"DISCARD", 7, MP_COMMAND_REFUSED, NULL, TRANSACTION},
+    {"EXEC", 4, MP_COMMAND_REFUSED, NULL, TRANSACTION},
+    {"HELLO", 5, MP_COMMAND_REFUSED, NULL, URL},
+    {"MONITOR", 7, MP_COMMAND_REFUSED, NULL, LINK_OF_ITS_OWN},
+    {"MULTI", 5, MP_COMMAND_REFUSED, NULL, TRANSACTION},
+    {"PSUBSCRIBE", 10, MP_COMMAND_REFUSED, NULL, OWN_SUBSCRIBE},
+    {"PSYNC", 5, MP_COMMAND_REFUSED, NULL, LINK_OF_ITS_OWN},
+    {"PUNSUBSCRIBE", 12, MP_COMMAND_REFUSED, NULL, "close the subscription"},
+    {"QUIT", 4, MP_COMMAND_REFUSED, NULL, "close the client"},
+    {"RESET", 5, MP_COMMAND_REFUSED, NULL, LINK_OF_ITS_OWN},
+    {"SELECT", 6, MP_COMMAND_REFUSED, NULL, URL},
+    {"SSUBSCRIBE", 10, MP_COMMAND_REFUSED, NULL, OWN_SUBSCRIBE},
+    {"SUBSCRIBE", 9, MP_COMMAND_REFUSED, NULL, OWN_SUBSCRIBE},
+    {"SUNSUBSCRIBE", 12, MP_COMMAND_REFUSED, NULL, "close the subscription"},
+    {"SYNC", 4, MP_COMMAND_REFUSED, NULL, LINK_OF_ITS_OWN},
+    {"UNSUBSCRIBE", 11, MP_COMMAND_REFUSED, NULL, "close the subscription"},
+    {"UNWATCH", 7, MP_COMMAND_REFUSED, NULL, TRANSACTION},
+    {"WAIT", 4, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"WAITAOF", 7, MP_COMMAND_BLOCKING, NULL, NULL},
+    {"WATCH", 5, MP_COMMAND_REFUSED, NULL, TRANSACTION},
+    {"XREAD", 5, MP_COMMAND_BLOCKING, "BLOCK", NULL},
+    {"XREADGROUP", 10, MP_COMMAND_BLOCKING, "BLOCK", NULL},
+};
+
+/* Bits of the first letters that the table has, so that most commands are classed by one test. */
+static uint32_t letter_bit(char c) {
+  unsigned letter = (unsigned)(c | 0x20) - 'a';
+  return letter < 26 ? 1u << letter : 0;
+}
+
+#define L(c) (1u << ((c) - 'a'))
+static const uint32_t first_letters = L('a') | L('b') | L('c') | L('d') | L('e') | L('h') | L('m') |
+                                      L('p') | L('q') | L('r') | L('s') | L('u') | L('w') | L('x');
+#undef L
+
+static int is_named(const moonpool_bytes *arg, const char *name, size_t len) {
+  return arg->len == len && strncasecmp(arg->data, name, len) == 0;
+}
+
+/* Is the word that the entry asks for among the first arguments? */
+static int has_word(const known *k, size_t argc, const moonpool_bytes *argv) {
+  if (!k->word) return 1;
+  for (size_t i = 1; i < argc && i < 8; i++)
+    if (is_named(argv + i, k->word, strlen(k->word))) return 1;
+  return 0;
+}
+
+/* hiredis 0.14 ends a connection on replies nested deeper than 7 levels, which COMMAND DOCS gives.
+ */
+static int is_too_deep(size_t argc, const moonpool_bytes *argv) {
+  return mp_resp_version() < 3 && argc > 1 && is_named(argv, "COMMAND", 7) &&
+         is_named(argv + 1, "DOCS", 4);
+}
+
+mp_command_class mp_command_class_of(size_t argc, const moonpool_bytes *argv, const char **hint) {
+  if (argv->len == 0 || !(first_letters & letter_bit(argv->data[0]))) return MP_COMMAND_PLAIN;
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    const known *k = &table[i];
+    if (argv->len != k->len || letter_bit(argv->data[0]) != letter_bit(k->name[0])) continue;
+    if (!is_named(argv, k->name, k->len)) continue;
+    if (!has_word(k, argc, argv)) continue;
+    *hint = k->hint;
+    return (mp_command_class)k->class;
+  }
+  if (!is_too_deep(argc, argv)) return MP_COMMAND_PLAIN;
+  *hint = "hiredis before 1.0 cannot read a reply nested so deep";
+  return MP_COMMAND_REFUSED;
+}

@@ -1,0 +1,36 @@
+/* All subscriptions of one client on one link: what is wanted against what Redis has confirmed,
+ * and the way of each message to its listeners. The hub owns its link, its subscriptions and its
+ * names; it knows Redis's replies, but neither sockets nor hiredis. */
+#ifndef MP_HUB_H
+#define MP_HUB_H
+
+#include "link.h"
+
+typedef struct mp_hub mp_hub;
+
+typedef struct mp_hub_config {
+  moonpool *client;
+  mp_link_config link; /* events and ctx are the hub's to set */
+  /* mp_hub_flush is to be called before the loop polls. `ctx` is the client. */
+  void (*on_dirty)(moonpool *client);
+} mp_hub_config;
+
+/* NULL when out of memory. Nothing is connected before the first subscription. */
+mp_hub *mp_hub_new(const mp_hub_config *config);
+
+/* As moonpool_close for the subscriptions; `on_gone` when the memory is free. */
+void mp_hub_close(mp_hub *hub, void (*on_gone)(void *ctx), void *ctx);
+
+/* As the functions of moonpool.h that they stand behind. */
+int mp_hub_subscribe(mp_hub *hub, moonpool_kind kind, const moonpool_bytes *names, size_t count,
+                     moonpool_event_cb listener, moonpool_confirm_cb confirm, void *ctx,
+                     moonpool_subscription **subscription);
+void mp_hub_set_drain(mp_hub *hub, moonpool_drain_cb drain, void *ctx);
+int mp_hub_next(mp_hub *hub, moonpool_event *event);
+
+/* Writes due subscribes and unsubscribes, and calls back what is due without a read. */
+void mp_hub_flush(mp_hub *hub);
+
+void mp_hub_get_stats(const mp_hub *hub, moonpool_stats *stats);
+
+#endif

@@ -1,0 +1,107 @@
+/* What the hub's files share: hub.c (subscriptions, delivery) and hub_sync.c (wanted against
+ * confirmed). Nobody else includes it. */
+#ifndef MP_HUB_PRIVATE_H
+#define MP_HUB_PRIVATE_H
+
+#include "hub.h"
+#include "names.h"
+
+/* One name of one subscription. Listeners of an entry form a list whose first one's `prev` is the
+ * last. `entry` is NULL once it is detached. */
+typedef struct mp_listener {
+  struct mp_listener *next, *prev;
+  mp_entry *entry;
+  moonpool_subscription *subscription;
+  uint32_t tag;
+  uint32_t born; /* the hub's turn in which it was added: events of that turn are not for it */
+  uint8_t is_confirmed;
+} mp_listener;
+
+/* A subscription that waits for its first confirmation, in the order of the deadlines. */
+typedef struct mp_pending {
+  struct mp_pending *next, *prev;
+  moonpool_subscription *subscription;
+  uint64_t deadline;
+} mp_pending;
+
+typedef enum mp_sub_state {
+  MP_SUB_PENDING,       /* never confirmed yet */
+  MP_SUB_ACTIVE,        /* every name is confirmed */
+  MP_SUB_RESUBSCRIBING, /* was active; its link was lost */
+  MP_SUB_CLOSING        /* ended; waits for Redis's confirmation */
+} mp_sub_state;
+
+struct moonpool_subscription {
+  mp_hub *hub;
+  moonpool_event_cb listener;
+  void *ctx;
+  moonpool_confirm_cb confirm;
+  void *confirm_ctx;
+  mp_pending *pending;
+  moonpool_subscription *due_next; /* in the hub's list of those with a callback due */
+  uint32_t size, unconfirmed;
+  uint8_t state, events, is_due;
+  mp_listener names[];
+};
+
+/* Redis refused a name; its listeners are still to be told. */
+typedef struct mp_refusal {
+  struct mp_refusal *next;
+  mp_entry *entry; /* counted in its in_flight */
+  int status;
+  char message[];
+} mp_refusal;
+
+struct mp_hub {
+  mp_hub_config config;
+  const moonpool_allocator *allocator;
+  const moonpool_options *options;
+  mp_link *link; /* NULL before the first subscription */
+  mp_names names;
+  mp_entry *dirty, **dirty_tail;
+  size_t commands_in_flight, wanted, confirmed;
+  mp_pending pending; /* ring; oldest first */
+  uv_timer_t pending_timer;
+  moonpool_subscription *due, **due_tail;
+  mp_refusal *refusals, *told_refusal;
+  moonpool_drain_cb drain;
+  void *drain_ctx;
+  moonpool_event event;          /* being delivered: a message or a change of one name */
+  mp_listener *cursor;           /* the next listener that gets it */
+  moonpool_subscription *leaver; /* or the one subscription that gets it */
+  uint32_t turn;                 /* counts the events delivered */
+  long long last_count;          /* as Redis reported it last */
+  uint64_t messages;
+  int is_closed, is_draining, holds;
+  void (*on_gone)(void *ctx);
+  void *gone_ctx;
+  char last_error[192];
+};
+
+/* ---- hub_sync.c ---- */
+
+/* Something about the entry changed: compare wanted and confirmed before the loop polls. */
+void mp_hub_touch(mp_hub *hub, mp_entry *entry);
+
+/* Writes commands for touched entries, as far as the window allows. */
+void mp_hub_sync(mp_hub *hub);
+
+/* A subscribe or unsubscribe push of Redis. */
+void mp_hub_take_confirmation(mp_hub *hub, moonpool_kind kind, int is_subscribe,
+                              const moonpool_reply *channel, long long count);
+
+/* The link is down: nothing is confirmed any more. */
+void mp_hub_forget_confirmed(mp_hub *hub);
+
+/* Removes the entry if nothing needs it. */
+void mp_hub_release(mp_hub *hub, mp_entry *entry);
+
+/* ---- hub.c ---- */
+
+/* The subscription has a callback due: it is made before the next reply is read. */
+void mp_hub_make_due(mp_hub *hub, moonpool_subscription *subscription);
+
+/* A name of a closing subscription is unsubscribed. */
+void mp_hub_leaver_done(mp_hub *hub, moonpool_subscription *leaver);
+
+#endif

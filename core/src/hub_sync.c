@@ -1,0 +1,309 @@
+/* Wanted against confirmed. Every change touches its entry; before the loop polls, touched entries
+ * are compared with what was last written for them, and what differs goes out in commands of a
+ * bounded number of names, a bounded number of them at a time. Redis answers a link's commands in
+ * order, so each confirmation belongs to the oldest command on its way. */
+#include "hub_private.h"
+
+#include <stdio.h>
+
+#define COMMAND_BYTES 65536u /* of names in one command, unless a single one is longer */
+
+/* One SUBSCRIBE or UNSUBSCRIBE on its way. */
+typedef struct command {
+  mp_hub *hub;
+  uint32_t size, done;
+  uint8_t kind, is_subscribe;
+  struct {
+    mp_entry *entry;
+    moonpool_subscription *leaver;
+  } items[];
+} command;
+
+void mp_hub_touch(mp_hub *hub, mp_entry *entry) {
+  if (!entry->is_dirty) {
+    entry->is_dirty = 1;
+    entry->dirty_next = NULL;
+    *hub->dirty_tail = entry;
+    hub->dirty_tail = &entry->dirty_next;
+  }
+  hub->config.on_dirty(hub->config.client);
+}
+
+static mp_entry *untouch_first(mp_hub *hub) {
+  mp_entry *entry = hub->dirty;
+  hub->dirty = entry->dirty_next;
+  if (!hub->dirty) hub->dirty_tail = &hub->dirty;
+  entry->is_dirty = 0;
+  return entry;
+}
+
+void mp_hub_release(mp_hub *hub, mp_entry *entry) {
+  int is_needed = entry->listeners || entry->leaver || entry->in_flight || entry->is_dirty;
+  if (!is_needed && entry->state != MP_ENTRY_CONFIRMED) mp_names_remove(&hub->names, entry);
+}
+
+static void set_state(mp_hub *hub, mp_entry *entry, mp_entry_state state) {
+  hub->confirmed -= entry->state == MP_ENTRY_CONFIRMED;
+  hub->confirmed += state == MP_ENTRY_CONFIRMED;
+  entry->state = (uint8_t)state;
+}
+
+static void leaver_of_entry_done(mp_hub *hub, mp_entry *entry) {
+  moonpool_subscription *leaver = entry->leaver;
+  entry->leaver = NULL;
+  if (leaver) mp_hub_leaver_done(hub, leaver);
+}
+
+/* ---- what Redis answers ---------------------------------------------------------------------- */
+
+static void confirm_subscribed(mp_hub *hub, mp_entry *entry) {
+  if (entry->in_flight > 0 || entry->state != MP_ENTRY_SUBSCRIBING) return; /* a later one counts */
+  set_state(hub, entry, MP_ENTRY_CONFIRMED);
+  for (mp_listener *l = entry->listeners; l; l = l->next) {
+    if (l->is_confirmed) continue;
+    l->is_confirmed = 1;
+    if (--l->subscription->unconfirmed == 0) mp_hub_make_due(hub, l->subscription);
+  }
+}
+
+static void tell_of(mp_hub *hub, const command *c, const moonpool_reply *channel,
+                    moonpool_event_type type) {
+  hub->event = (moonpool_event){.type = type,
+                                .kind = (moonpool_kind)c->kind,
+                                .channel = channel->u.string,
+                                .count = hub->last_count};
+  hub->turn++;
+}
+
+static void confirm_one(mp_hub *hub, command *c, const moonpool_reply *channel) {
+  mp_entry *entry = c->items[c->done].entry;
+  moonpool_subscription *leaver = c->items[c->done].leaver;
+  c->done++;
+  entry->in_flight--;
+  if (c->is_subscribe) {
+    tell_of(hub, c, channel, MOONPOOL_SUBSCRIBED);
+    confirm_subscribed(hub, entry);
+    hub->cursor = entry->listeners;
+    return;
+  }
+  if (entry->in_flight == 0 && entry->state == MP_ENTRY_LEAVING)
+    set_state(hub, entry, MP_ENTRY_ABSENT);
+  mp_hub_release(hub, entry);
+  if (!leaver) return;
+  tell_of(hub, c, channel, MOONPOOL_UNSUBSCRIBED);
+  hub->leaver = leaver;
+}
+
+/* The server took a name away by itself, as a cluster does when a slot moves: it is asked again. */
+static void take_unsolicited(mp_hub *hub, moonpool_kind kind, const moonpool_reply *channel) {
+  mp_entry *entry = mp_names_find(&hub->names, kind, channel->u.string.data, channel->u.string.len);
+  if (!entry || entry->state != MP_ENTRY_CONFIRMED) return;
+  set_state(hub, entry, MP_ENTRY_ABSENT);
+  mp_hub_touch(hub, entry);
+}
+
+void mp_hub_take_confirmation(mp_hub *hub, moonpool_kind kind, int is_subscribe,
+                              const moonpool_reply *channel, long long count) {
+  command *c = mp_link_expected(hub->link);
+  hub->last_count = count;
+  int is_ours =
+      c && c->done < c->size && c->kind == kind && c->is_subscribe == is_subscribe &&
+      c->items[c->done].entry->len == channel->u.string.len &&
+      memcmp(c->items[c->done].entry->name, channel->u.string.data, channel->u.string.len) == 0;
+  if (is_ours) {
+    confirm_one(hub, c, channel);
+    mp_link_confirm(hub->link);
+  } else if (!is_subscribe) {
+    take_unsolicited(hub, kind, channel);
+  } else {
+    mp_link_fail(hub->link, MOONPOOL_EPROTO, "a confirmation that nothing was waiting for");
+  }
+}
+
+/* ---- what Redis refuses ---------------------------------------------------------------------- */
+
+/* Redis checks all names of a command before it takes the first: one refused name refuses them all.
+ * The others are asked for again, each in a command of its own. */
+static int is_for_one_name(const moonpool_reply *reply, const moonpool_error *error) {
+  if (error->status == MOONPOOL_EPERM) return 1;
+  return reply->u.string.len >= 9 && memcmp(reply->u.string.data, "CROSSSLOT", 9) == 0;
+}
+
+static void refuse(mp_hub *hub, mp_entry *entry, const moonpool_error *error) {
+  set_state(hub, entry, MP_ENTRY_REFUSED);
+  size_t len = strlen(error->message);
+  mp_refusal *refusal = mp_alloc(hub->allocator, sizeof *refusal + len + 1);
+  if (!refusal) { /* no memory to tell with: the deadline of who waits will */
+    mp_hub_release(hub, entry);
+    return;
+  }
+  refusal->entry = entry;
+  refusal->status = error->status;
+  memcpy(refusal->message, error->message, len + 1);
+  entry->in_flight++;
+  mp_refusal **tail = &hub->refusals;
+  while (*tail) tail = &(*tail)->next;
+  refusal->next = NULL;
+  *tail = refusal;
+}
+
+static void refuse_command(mp_hub *hub, command *c, const moonpool_reply *reply,
+                           const moonpool_error *error) {
+  int is_split = c->size > 1 && is_for_one_name(reply, error);
+  for (uint32_t i = c->done; i < c->size; i++) {
+    mp_entry *entry = c->items[i].entry;
+    entry->in_flight--;
+    if (c->items[i].leaver) mp_hub_leaver_done(hub, c->items[i].leaver);
+    if (entry->in_flight > 0) continue; /* a later command decides */
+    if (c->is_subscribe && !is_split) {
+      refuse(hub, entry, error);
+      continue;
+    }
+    set_state(hub, entry, MP_ENTRY_ABSENT);
+    entry->is_solo |= is_split;
+    mp_hub_touch(hub, entry);
+  }
+}
+
+/* The request's callback: confirmed to the last name, refused, or lost with its link. */
+static void on_command(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
+  command *c = ctx;
+  mp_hub *hub = c->hub;
+  hub->commands_in_flight--;
+  if (error && reply) {
+    refuse_command(hub, c, reply, error);
+  } else if (error) { /* mp_hub_forget_confirmed looks at the entries' state and listeners next */
+    for (uint32_t i = c->done; i < c->size; i++) {
+      c->items[i].entry->in_flight--;
+      if (c->items[i].leaver) mp_hub_leaver_done(hub, c->items[i].leaver);
+    }
+  }
+  mp_free(hub->allocator, c);
+  if (hub->dirty) hub->config.on_dirty(hub->config.client);
+}
+
+static void forget_listeners(mp_entry *entry) {
+  for (mp_listener *l = entry->listeners; l; l = l->next) {
+    moonpool_subscription *s = l->subscription;
+    if (l->is_confirmed) s->unconfirmed++;
+    l->is_confirmed = 0;
+    if (s->state == MP_SUB_ACTIVE) s->state = MP_SUB_RESUBSCRIBING;
+  }
+}
+
+void mp_hub_forget_confirmed(mp_hub *hub) {
+  mp_entry *entry = mp_names_next(&hub->names, NULL);
+  while (entry) {
+    mp_entry *next = mp_names_next(&hub->names, entry);
+    forget_listeners(entry);
+    set_state(hub, entry, MP_ENTRY_ABSENT);
+    leaver_of_entry_done(hub, entry);
+    if (entry->listeners)
+      mp_hub_touch(hub, entry);
+    else
+      mp_hub_release(hub, entry);
+    entry = next;
+  }
+}
+
+/* ---- what is written ------------------------------------------------------------------------- */
+
+typedef enum need { NEED_NOTHING, NEED_SUBSCRIBE, NEED_UNSUBSCRIBE } need;
+
+static need need_of(const mp_entry *entry) {
+  int is_there = entry->state == MP_ENTRY_SUBSCRIBING || entry->state == MP_ENTRY_CONFIRMED;
+  if (entry->listeners && !is_there && entry->state != MP_ENTRY_REFUSED) return NEED_SUBSCRIBE;
+  return !entry->listeners && is_there ? NEED_UNSUBSCRIBE : NEED_NOTHING;
+}
+
+static moonpool_bytes verb_of(moonpool_kind kind, need what) {
+  static const moonpool_bytes verbs[3][2] = {
+      {{"SUBSCRIBE", 9}, {"UNSUBSCRIBE", 11}},
+      {{"PSUBSCRIBE", 10}, {"PUNSUBSCRIBE", 12}},
+      {{"SSUBSCRIBE", 10}, {"SUNSUBSCRIBE", 12}},
+  };
+  return verbs[kind][what == NEED_UNSUBSCRIBE];
+}
+
+/* Drops touched entries that need nothing, up to the first that does: NULL when there is none. */
+static mp_entry *first_in_need(mp_hub *hub) {
+  while (hub->dirty && need_of(hub->dirty) == NEED_NOTHING) {
+    mp_entry *entry = untouch_first(hub);
+    leaver_of_entry_done(hub, entry);
+    mp_hub_release(hub, entry);
+  }
+  return hub->dirty;
+}
+
+/* How many of the touched entries, from the first on, fit into one command; *bytes is its size. */
+static uint32_t run_length(const mp_hub *hub, size_t *bytes) {
+  const mp_entry *first = hub->dirty;
+  need what = need_of(first);
+  size_t names = 0, batch = first->is_solo ? 1 : hub->options->subscribe_batch;
+  uint32_t n = 0;
+  *bytes = 2 * MP_RESP_HEADER + verb_of((moonpool_kind)first->kind, what).len;
+  for (const mp_entry *e = first; e; e = e->dirty_next) {
+    if (e->kind != first->kind || need_of(e) != what || n >= (batch ? batch : 1)) break;
+    if (n > 0 && (e->is_solo || names + e->len > COMMAND_BYTES)) break;
+    names += e->len;
+    *bytes += MP_RESP_HEADER + e->len;
+    n++;
+  }
+  return n;
+}
+
+static void encode(command *c, mp_buf *out, moonpool_bytes verb, mp_hub *hub) {
+  mp_resp_put_header(out, c->size + 1u);
+  mp_resp_put(out, verb.data, verb.len);
+  for (uint32_t i = 0; i < c->size; i++) {
+    mp_entry *entry = untouch_first(hub);
+    mp_resp_put(out, entry->name, entry->len);
+    entry->in_flight++;
+    entry->is_solo = 0;
+    set_state(hub, entry, c->is_subscribe ? MP_ENTRY_SUBSCRIBING : MP_ENTRY_LEAVING);
+    c->items[i].entry = entry;
+    c->items[i].leaver = entry->leaver;
+    entry->leaver = NULL;
+  }
+}
+
+/* Writes the next command: 0 when nothing is due or there is no memory (then the next turn tries).
+ */
+static int write_next(mp_hub *hub) {
+  mp_entry *first = first_in_need(hub);
+  if (!first) return 0;
+  need what = need_of(first);
+  moonpool_bytes verb = verb_of((moonpool_kind)first->kind, what);
+  size_t bytes;
+  int status;
+  uint32_t n = run_length(hub, &bytes);
+  command *c = mp_calloc(hub->allocator, sizeof *c + n * sizeof *c->items);
+  mp_buf *out = c ? mp_link_begin(hub->link, bytes, &status) : NULL;
+  if (!out) {
+    mp_free(hub->allocator, c);
+    hub->config.on_dirty(hub->config.client);
+    return 0;
+  }
+  c->hub = hub;
+  c->size = n;
+  c->kind = first->kind;
+  c->is_subscribe = what == NEED_SUBSCRIBE;
+  encode(c, out, verb, hub);
+  hub->commands_in_flight++;
+  mp_request_info info = {on_command, c, UINT64_MAX, n, 0};
+  mp_link_commit(hub->link, &info);
+  return 1;
+}
+
+void mp_hub_sync(mp_hub *hub) {
+  if (!hub->link || mp_link_state(hub->link) != MOONPOOL_READY) {
+    /* Nothing to write to; but who left while the link was down need not wait for it. */
+    mp_entry *entry = hub->dirty;
+    for (; entry; entry = entry->dirty_next)
+      if (!entry->listeners) leaver_of_entry_done(hub, entry);
+    return;
+  }
+  size_t window = hub->options->subscribe_window;
+  while (!hub->is_closed && (window == 0 || hub->commands_in_flight < window))
+    if (!write_next(hub)) break;
+}
