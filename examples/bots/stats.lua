@@ -1,0 +1,66 @@
+-- Counts messages and words by user. "!stats" answers with the busiest and prints the table on
+-- standard output; the table is also printed when the host ends.
+
+local ROWS = 20 -- users in the table
+local BEST = 3  -- users in the answer to !stats
+
+local counts = {} -- { messages =, words = } by user
+local users, messages, actions, words = 0, 0, 0, 0
+
+local function count_words(text)
+  local number = 0
+  for _ in text:gmatch "%S+" do number = number + 1 end
+  return number
+end
+
+bot:on("publish", function(message)
+  local user = message.user or "?"
+  local count = counts[user]
+  if not count then
+    count = { user = user, messages = 0, words = 0 }
+    counts[user], users = count, users + 1
+  end
+  local number = count_words(message.text)
+  count.messages, count.words = count.messages + 1, count.words + number
+  messages, words = messages + 1, words + number
+  if message.type == "action" then actions = actions + 1 end
+end)
+
+-- The users who said most, at most `limit` of them.
+local function busiest(limit)
+  local list = {}
+  for _, count in pairs(counts) do list[#list + 1] = count end
+  table.sort(list, function(a, b)
+    if a.messages ~= b.messages then return a.messages > b.messages end
+    return a.user < b.user
+  end)
+  return table.move(list, 1, math.min(limit, #list), 1, {})
+end
+
+local function row(name, message_count, word_count)
+  local shown = name:gsub("%c", "?")
+  local padding = (" "):rep(24 - (utf8.len(shown) or #shown))
+  return ("%s%s %9s %9s"):format(shown, padding, message_count, word_count)
+end
+
+local function print_table()
+  print(row("user", "messages", "words"))
+  local top = busiest(ROWS)
+  for _, count in ipairs(top) do print(row(count.user, count.messages, count.words)) end
+  if users > #top then print(("… and %d more"):format(users - #top)) end
+  print(row("total", messages, words))
+  print(("%d messages, %d of them actions, by %d users"):format(messages, actions, users))
+  io.stdout:flush()
+end
+
+bot:command("stats", function(message)
+  local best = {}
+  for index, count in ipairs(busiest(BEST)) do
+    best[index] = ("%s %d"):format(count.user, count.messages)
+  end
+  print_table()
+  message:reply(("%d messages and %d words by %d users; most from %s"):format(
+    messages, words, users, table.concat(best, ", ")))
+end)
+
+bot:on("stop", print_table)
