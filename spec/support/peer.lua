@@ -13,7 +13,7 @@
 -- script = {…} is played on each connection; scripts = { {…}, {…} }: on the first, the second…, the
 -- last one again for all later ones. Connections are served at the same time. Steps:
 --   "bytes"                          sends them
---   { send = "bytes", piece = 1 }    in pieces of that many bytes, each a write of its own, no delay
+-- last one again on all later ones. Connections are served at the same time. Steps:
 --   { read = 2 }                     reads that many commands and does not answer
 --   { serve = "SUBSCRIBE" }          answers as a Redis 5 would (HELLO is unknown, PING gets PONG,
 --                                    else OK) until that command comes; that is read, not answered

@@ -10,8 +10,7 @@ while [ "$pid" -gt 1 ]; do
   family[$pid]=1
   read -r stat < "/proc/$pid/stat" || break
   stat=${stat##*) } # after the command's name, which may hold anything
-  set -- $stat
-  pid=$2
+  read -r _ pid _ <<< "$stat"
 done
 
 names_folder() {

@@ -2,7 +2,7 @@
 --
 --   local redis_server = require "spec.support.redis"
 --   local server = redis_server.start()   on a Unix socket in a fresh folder; saves nothing
---   local server = redis_server.start { port = true, config = { "requirepass x", "maxclients 20" } }
+--   local server = redis_server.start { port = true, config = { "requirepass x", "maxclients 9" } }
 --   server.url          unix:///PATH         server.socket  PATH
 --   server.tcp_url      redis://127.0.0.1:N  server.port    N (with port = true or a number)
 --   server:call("PUBLISH", "a\0b", "x")  one command over a connection of its own, byte-exact: the
