@@ -79,7 +79,8 @@ function runner.interleave(peers, rounds, run)
       local sample = run(peer)
       peer.samples = peer.samples or {}
       peer.samples[round] = sample
-      local line = "round %d of %d: %s: %.0f ns\n"      io.stderr:write(line:format(round, rounds, peer.name, sample.cpu))
+      local line = "round %d of %d: %s: %.0f ns\n"
+      io.stderr:write(line:format(round, rounds, peer.name, sample.cpu))
     end
   end
 end

@@ -11,6 +11,13 @@ function stream.names(count)
   return names
 end
 
+--- The URL of an address: a Unix socket's path, or "host:port".
+--- @param address string
+--- @return string
+function stream.url(address)
+  return (address:sub(1, 1) == "/" and "unix://" or "redis://") .. address
+end
+
 --- This process's number.
 --- @return integer
 function stream.pid()

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#define NAME_BYTES 11 /* room:000000 */
+#define NAME_BYTES 11                                                              /* room:000000 */
+#define PAYLOAD "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_" /* 64 bytes */
 
 static inline long long now_ns(clockid_t clock) {
   struct timespec t;
@@ -27,7 +28,7 @@ static inline long long wall_ns(void) {
 }
 
 static inline void channel_name(char name[NAME_BYTES + 1], long channel) {
-  snprintf(name, NAME_BYTES + 1, "room:%06ld", channel % 1000000);
+  snprintf(name, NAME_BYTES + 1, "room:%06lu", (unsigned long)channel % 1000000);
 }
 
 __attribute__((noreturn, format(printf, 2, 3))) static inline void die(const char *program,

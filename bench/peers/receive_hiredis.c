@@ -1,12 +1,7 @@
 /* The reference of bench/receive: hiredis's async API on libuv, one SUBSCRIBE and one callback a
  * channel, and a callback that does nothing but count.
  * usage: receive_hiredis ADDRESS CHANNELS WARMUP MESSAGES */
-#include "peer.h"
-#include <hiredis/adapters/libuv.h>
-#include <hiredis/async.h>
-#include <hiredis/hiredis.h>
-#include <unistd.h>
-#include <uv.h>
+#include "async.h"
 
 #define PROGRAM "receive_hiredis"
 
@@ -26,9 +21,7 @@ static void finish(redisAsyncContext *redis, const redisReply *reply) {
 /* Called where the count is one that matters: all confirmed, warm, all received, end. */
 static void reached(redisAsyncContext *redis, const redisReply *reply) {
   if (received == 0) {
-    printf("ready %ld hiredis %d.%d.%d async API, C\n", (long)getpid(), HIREDIS_MAJOR,
-           HIREDIS_MINOR, HIREDIS_PATCH);
-    fflush(stdout);
+    print_ready();
     next_mark = warmup;
   } else if (received == warmup) {
     cpu_start = cpu_ns();
@@ -52,22 +45,13 @@ static void on_disconnect(const redisAsyncContext *redis, int status) {
   if (status != REDIS_OK) die(PROGRAM, "connection lost: %s", redis->errstr);
 }
 
-static redisAsyncContext *connect_to(const char *address) {
-  char host[256];
-  int port = split_address(address, host, sizeof host);
-  redisAsyncContext *redis = port ? redisAsyncConnect(host, port) : redisAsyncConnectUnix(address);
-  if (!redis || redis->err) die(PROGRAM, "cannot connect: %s", redis ? redis->errstr : "no memory");
-  return redis;
-}
-
 int main(int argc, char **argv) {
   if (argc != 5) die(PROGRAM, "usage: %s ADDRESS CHANNELS WARMUP MESSAGES", PROGRAM);
   long channels = number(PROGRAM, argv[2]);
   warmup = number(PROGRAM, argv[3]);
   messages = number(PROGRAM, argv[4]);
   received = -channels;
-  redisAsyncContext *redis = connect_to(argv[1]);
-  redisLibuvAttach(redis, uv_default_loop());
+  redisAsyncContext *redis = connect_async(PROGRAM, argv[1]);
   redisAsyncSetDisconnectCallback(redis, on_disconnect);
   for (long i = 0; i < channels; i++) {
     char name[NAME_BYTES + 1];

@@ -5,16 +5,15 @@ local stream = require "stream"
 local redis = require "redis"
 local gettime = require "socket".gettime
 
-local address, channels = arg[1], tonumber(arg[2])
+local channels = tonumber(arg[2])
 local is_done = false
 local make_handler = stream.counter(tonumber(arg[3]), tonumber(arg[4]), gettime, function()
   is_done = true
 end)
 local received = make_handler()
 
-local url = (address:sub(1, 1) == "/" and "unix://" or "redis://") .. address
 local confirmed = 0
-for message in redis.connect(url):pubsub { subscribe = stream.names(channels) } do
+for message in redis.connect(stream.url(arg[1])):pubsub { subscribe = stream.names(channels) } do
   if message.kind == "message" then
     received(message.payload)
     if is_done then break end

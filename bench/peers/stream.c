@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define PROGRAM "stream"
-#define PAYLOAD "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
 #define COMMAND_BYTES (4 + 4 + 9 + 5 + NAME_BYTES + 2 + 5 + 64 + 2)
 #define WINDOW 512                  /* PUBLISHes in one write; two windows are in flight */
 #define BLOCK (64 * WINDOW)         /* PUBLISHes that are encoded; then they repeat */
