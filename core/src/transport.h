@@ -34,14 +34,16 @@ typedef struct mp_transport_config {
 /* Starts connecting to `url` (borrowed only during the call): resolves the name anew, tries each
  * address in the order that the resolver gave. `timeout` in ms covers DNS and all attempts; each
  * address gets its share of what is left, so that a dead first address does not use it up. Returns
- * MOONPOOL_OK and *transport, or ENOMEM, ESYS, ENOSUPPORT. */
+ * MOONPOOL_OK and *transport, or ENOMEM, ENOSUPPORT (TLS), EARG (a Unix socket's path that is
+ * longer than the system allows; mp_url_parse refuses those); all else that can fail shows as
+ * on_end. A `timeout` of 0 means none. */
 int mp_transport_open(mp_transport **transport, const mp_transport_config *config,
                       const mp_url *url, uint64_t timeout);
 
-/* Writes all of `buf`, at once as far as the socket takes it; what is left is kept (the buffers are
- * swapped, `buf` is empty afterwards) and on_drain tells when it is out. Must not be called while
- * mp_transport_is_writing. A failed write shows as on_end later, not here. Returns MOONPOOL_OK, or
- * ENOMEM with `buf` untouched. */
+/* After on_open: writes all of `buf`, at once as far as the socket takes it; what is left is kept
+ * (the buffers are swapped, `buf` is empty afterwards) and on_drain tells when it is out. Must not
+ * be called while mp_transport_is_writing. A failed write shows as on_end later, not here. Returns
+ * MOONPOOL_OK, or ENOMEM with `buf` untouched. */
 int mp_transport_write(mp_transport *transport, mp_buf *buf);
 int mp_transport_is_writing(const mp_transport *transport);
 
@@ -50,7 +52,7 @@ size_t mp_transport_unwritten(const mp_transport *transport);
 
 /* Ends and frees; no event follows. Legal inside every event; memory goes in libuv's close
  * callback. NULL is accepted. `on_gone` (may be NULL) is called with `ctx` when libuv has let go of
- * everything. */
+ * everything; that takes as long as the resolver, where one of libuv's threads is at a name. */
 void mp_transport_free(mp_transport *transport, void (*on_gone)(void *ctx), void *ctx);
 
 #endif

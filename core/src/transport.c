@@ -1,0 +1,409 @@
+/* One attempt at a connection, from the name to the last byte. Its memory holds libuv's handles, so
+ * it goes when the last of them is closed and no name is being resolved any more (`held`): code
+ * that has called an event may still look at `phase`, which mp_transport_free sets to ENDED. */
+#include "transport.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "socket.h"
+
+/* Reads in a row before other handles of the loop get their turn. */
+enum { MAX_READS = 16 };
+
+/* A write buffer larger than this is not kept for the next write. */
+static const size_t MAX_KEPT = 1 << 20;
+
+typedef enum phase { STARTING, RESOLVING, CONNECTING, OPEN, ENDED } phase;
+
+struct mp_transport {
+  mp_transport_config config;
+  phase phase;
+  uv_timer_t timer; /* for the name, for each address, and to put off what may not happen now */
+  uv_getaddrinfo_t resolver;
+  uv_poll_t poll; /* of `fd`; one a socket */
+  int fd;
+  int is_polled;    /* `poll` is libuv's */
+  int is_resolving; /* so is `resolver` */
+  unsigned held;    /* handles and requests of ours that libuv holds */
+  void (*on_gone)(void *ctx);
+  void *gone_ctx;
+
+  uint64_t timeout, deadline; /* `deadline` in the loop's time; UINT64_MAX: none */
+  struct addrinfo *resolved;  /* owned */
+  const struct addrinfo *next, *tried;
+  struct addrinfo unix_info; /* the one "address" of a Unix socket */
+  struct sockaddr_un unix_address;
+  int is_named;   /* the address was resolved: messages tell which */
+  uint64_t share; /* ms for the address being tried */
+  int failure;    /* of the address tried last; an error of libuv's */
+  char reasons[512];
+
+  int write_error; /* writing has failed: an error of libuv's */
+  mp_buf out;      /* what the socket has not taken, after `sent` bytes that it has */
+  size_t sent;
+
+  char address[]; /* url->address */
+};
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+__attribute__((format(printf, 3, 4))) static void end(mp_transport *t, int status,
+                                                      const char *format, ...) {
+  char message[1024];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  t->phase = ENDED;
+  uv_timer_stop(&t->timer);
+  if (t->is_polled && !uv_is_closing((uv_handle_t *)&t->poll)) uv_poll_stop(&t->poll);
+  t->config.events->on_end(t->config.ctx, status, message);
+}
+
+static void free_memory(mp_transport *t) {
+  void (*on_gone)(void *ctx) = t->on_gone;
+  void *ctx = t->gone_ctx;
+  uv_freeaddrinfo(t->resolved);
+  mp_buf_free(&t->out);
+  mp_free(t->config.allocator, t);
+  if (on_gone) on_gone(ctx);
+}
+
+/* libuv has let go of one handle or request. The timer is held until mp_transport_free. */
+static void let_go(mp_transport *t) {
+  if (--t->held == 0) free_memory(t);
+}
+
+static void on_timer_closed(uv_handle_t *handle) {
+  let_go(handle->data);
+}
+
+/* ---- bytes -------------------------------------------------------------------------------- */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void watch(mp_transport *t) {
+  int events = mp_transport_is_writing(t) ? UV_READABLE | UV_WRITABLE : UV_READABLE;
+  uv_poll_start(&t->poll, events, on_poll);
+}
+
+/* Hands over what has come. With `is_last` until nothing is left, else as long as reads are full:
+ * libuv tells again if there is more. Nonzero when the socket was found empty. */
+static int read_some(mp_transport *t, int is_last) {
+  for (int i = 0; i < MAX_READS; i++) {
+    ssize_t got = mp_socket_recv(t->fd, t->config.scratch, t->config.scratch_size);
+    if (got == UV_EAGAIN) return 1;
+    if (got == 0) {
+      end(t, MOONPOOL_ECONN, "%s closed the connection", t->address);
+      return 1;
+    }
+    if (got < 0) {
+      end(t, MOONPOOL_ECONN, "read from %s: %s", t->address, uv_strerror((int)got));
+      return 1;
+    }
+    t->config.events->on_read(t->config.ctx, t->config.scratch, (size_t)got);
+    if (t->phase != OPEN) return 1;
+    if (!is_last && (size_t)got < t->config.scratch_size) return 0;
+  }
+  return 0;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* Put off: mp_transport_write calls no event, and the peer's last words ("-ERR max number of
+ * clients reached") are still to be read. */
+static void write_failed(mp_transport *t, int error) {
+  t->write_error = error;
+  uv_timer_start(&t->timer, on_timer, 0, 0);
+}
+
+static void report_failed_write(mp_transport *t) {
+  read_some(t, 1);
+  if (t->phase == OPEN)
+    end(t, MOONPOOL_ECONN, "write to %s: %s", t->address, uv_strerror(t->write_error));
+}
+
+static void write_rest(mp_transport *t) {
+  ssize_t sent = mp_socket_send(t->fd, t->out.data + t->sent, t->out.len - t->sent);
+  if (sent > 0) t->sent += (size_t)sent;
+  if (sent >= 0 && t->sent < t->out.len) return;
+  t->sent = 0;
+  mp_buf_clear(&t->out, MAX_KEPT);
+  watch(t);
+  if (sent < 0)
+    write_failed(t, (int)sent);
+  else
+    t->config.events->on_drain(t->config.ctx);
+}
+
+int mp_transport_write(mp_transport *t, mp_buf *buf) {
+  assert(t->phase >= OPEN && !mp_transport_is_writing(t));
+  ssize_t sent = 0;
+  if (t->phase == OPEN && !t->write_error && buf->len)
+    sent = mp_socket_send(t->fd, buf->data, buf->len);
+  if (sent < 0) write_failed(t, (int)sent);
+  if (t->phase != OPEN || t->write_error || (size_t)sent == buf->len) {
+    mp_buf_clear(buf, MAX_KEPT);
+    return MOONPOOL_OK;
+  }
+  mp_buf rest = *buf;
+  *buf = t->out;
+  t->out = rest;
+  t->sent = (size_t)sent;
+  watch(t);
+  return MOONPOOL_OK;
+}
+
+int mp_transport_is_writing(const mp_transport *t) {
+  return t->out.len > 0;
+}
+
+size_t mp_transport_unwritten(const mp_transport *t) {
+  return t->out.len - t->sent;
+}
+
+/* ---- addresses ---------------------------------------------------------------------------- */
+
+static void connect_next(mp_transport *t);
+
+static void on_poll_closed(uv_handle_t *handle) {
+  mp_transport *t = handle->data;
+  t->is_polled = 0;
+  if (t->phase == CONNECTING) connect_next(t);
+  let_go(t);
+}
+
+static void close_socket(mp_transport *t) {
+  if (!t->is_polled || uv_is_closing((uv_handle_t *)&t->poll)) return;
+  uv_close((uv_handle_t *)&t->poll, on_poll_closed);
+  mp_socket_close(t->fd);
+}
+
+/* Why `tried` was of no use: kept for the message, should all fail. */
+static void add_reason(mp_transport *t, int error) {
+  char reason[64], ip[64] = "";
+  size_t len = strlen(t->reasons);
+  if (error == UV_ETIMEDOUT && t->share)
+    snprintf(reason, sizeof reason, "no answer within %" PRIu64 " ms", t->share);
+  else
+    uv_strerror_r(error, reason, sizeof reason);
+  if (t->is_named)
+    getnameinfo(t->tried->ai_addr, t->tried->ai_addrlen, ip, sizeof ip, NULL, 0, NI_NUMERICHOST);
+  snprintf(t->reasons + len, sizeof t->reasons - len, "%s%s%s%s%s", len ? "; " : "", reason,
+           *ip ? " (" : "", ip, *ip ? ")" : "");
+  t->failure = error;
+}
+
+static void attempt_failed(mp_transport *t, int error) {
+  uv_timer_stop(&t->timer);
+  add_reason(t, error);
+  close_socket(t); /* then on_poll_closed goes on with the next */
+}
+
+/* An even part of what is left of the time, for `tried` and each address after it. */
+static void start_share(mp_transport *t) {
+  uint64_t now = uv_now(t->config.loop), count = 1;
+  if (t->deadline == UINT64_MAX) return;
+  for (const struct addrinfo *info = t->next; info; info = info->ai_next) count++;
+  t->share = now < t->deadline ? (t->deadline - now) / count : 0;
+  uv_timer_start(&t->timer, on_timer, t->share, 0);
+}
+
+/* Starts on `tried`. Returns 0 or an error of libuv's, then with no socket left. */
+static int start_attempt(mp_transport *t) {
+  int error = mp_socket_connect(&t->fd, t->tried->ai_addr, t->tried->ai_addrlen);
+  if (error) return error;
+  error = uv_poll_init(t->config.loop, &t->poll, t->fd);
+  if (error) {
+    mp_socket_close(t->fd);
+    return error;
+  }
+  t->poll.data = t;
+  t->is_polled = 1;
+  t->held++;
+  uv_poll_start(&t->poll, UV_WRITABLE, on_poll);
+  start_share(t);
+  return 0;
+}
+
+static void connect_next(mp_transport *t) {
+  t->phase = CONNECTING;
+  while (t->next) {
+    t->tried = t->next;
+    t->next = t->next->ai_next;
+    int error = start_attempt(t);
+    if (!error) return;
+    add_reason(t, error);
+  }
+  end(t, t->failure == UV_ETIMEDOUT ? MOONPOOL_ETIMEOUT : MOONPOOL_ECONN, "connect to %s: %s",
+      t->address, t->reasons);
+}
+
+static void attempt_done(mp_transport *t, int status) {
+  int error = mp_socket_outcome(t->fd);
+  if (error || status) {
+    attempt_failed(t, error ? error : status);
+    return;
+  }
+  uv_timer_stop(&t->timer);
+  if (t->tried != &t->unix_info) mp_socket_tune(t->fd);
+  t->phase = OPEN;
+  watch(t);
+  t->config.events->on_open(t->config.ctx);
+}
+
+/* With a negative `status` the socket has an error, and libuv watches it no longer. */
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  mp_transport *t = poll->data;
+  if (t->phase == CONNECTING) {
+    attempt_done(t, status);
+    return;
+  }
+  int is_empty = 0;
+  if (status || (events & UV_READABLE)) is_empty = read_some(t, status != 0);
+  int is_writable = status || (events & UV_WRITABLE);
+  if (t->phase == OPEN && is_writable && mp_transport_is_writing(t)) write_rest(t);
+  if (t->phase != OPEN || !status) return;
+  if (is_empty)
+    end(t, MOONPOOL_ECONN, "lost %s: %s", t->address, uv_strerror(status));
+  else
+    watch(t);
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+static void resolve_failed(mp_transport *t, int error) {
+  int host_len = (int)(strrchr(t->address, ':') - t->address);
+  int is_unknown = error == UV_EAI_NONAME || error == UV_EAI_NODATA;
+  end(t, MOONPOOL_ECONN, "resolve %.*s: %s", host_len, t->address,
+      is_unknown ? "unknown host" : uv_strerror(error));
+}
+
+static void resolve_timed_out(mp_transport *t) {
+  int host_len = (int)(strrchr(t->address, ':') - t->address);
+  end(t, MOONPOOL_ETIMEOUT, "resolve %.*s: no answer within %" PRIu64 " ms", host_len, t->address,
+      t->timeout);
+}
+
+static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *addresses) {
+  mp_transport *t = resolver->data;
+  t->is_resolving = 0;
+  t->resolved = addresses;
+  if (t->phase == RESOLVING) {
+    uv_timer_stop(&t->timer);
+    t->next = addresses;
+    if (status)
+      resolve_failed(t, status);
+    else
+      connect_next(t);
+  }
+  let_go(t);
+}
+
+static void on_timer(uv_timer_t *timer) {
+  mp_transport *t = timer->data;
+  switch (t->phase) {
+  case STARTING:
+    if (t->failure)
+      resolve_failed(t, t->failure);
+    else
+      connect_next(t);
+    break;
+  case RESOLVING: resolve_timed_out(t); break;
+  case CONNECTING: attempt_failed(t, UV_ETIMEDOUT); break;
+  case OPEN: report_failed_write(t); break;
+  case ENDED: break;
+  }
+}
+
+/* An address needs no resolver, and none of libuv's threads, which may all be waiting for names. */
+static int parse_literal(mp_transport *t, const char *host, const char *port) {
+  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                                 .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+  if (getaddrinfo(host, port, &hints, &t->resolved)) return 0;
+  t->next = t->resolved;
+  return 1;
+}
+
+static int start_tcp(mp_transport *t, const mp_url *url) {
+  const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+  char port[8];
+  snprintf(port, sizeof port, "%u", (unsigned)url->port);
+  if (parse_literal(t, url->host, port)) return MOONPOOL_OK;
+  t->is_named = 1;
+  t->resolver.data = t;
+  t->failure = uv_getaddrinfo(t->config.loop, &t->resolver, on_resolved, url->host, port, &hints);
+  if (t->failure == UV_ENOMEM) return MOONPOOL_ENOMEM;
+  if (t->failure) return MOONPOOL_OK; /* such as a name that is too long: on_end will tell */
+  t->held++;
+  t->is_resolving = 1;
+  t->phase = RESOLVING;
+  return MOONPOOL_OK;
+}
+
+static int start_unix(mp_transport *t, const mp_url *url) {
+  size_t len = strlen(url->path);
+  if (len >= sizeof t->unix_address.sun_path) return MOONPOOL_EARG;
+  t->unix_address.sun_family = AF_UNIX;
+  memcpy(t->unix_address.sun_path, url->path, len + 1);
+  t->unix_info.ai_addr = (struct sockaddr *)&t->unix_address;
+  t->unix_info.ai_addrlen = sizeof t->unix_address;
+  t->next = &t->unix_info;
+  return MOONPOOL_OK;
+}
+
+/* ---- a transport's life ------------------------------------------------------------------- */
+
+static mp_transport *make(const mp_transport_config *config, const mp_url *url, uint64_t timeout) {
+  size_t address_size = strlen(url->address) + 1;
+  mp_transport *t = mp_calloc(config->allocator, sizeof *t + address_size);
+  if (!t) return NULL;
+  memcpy(t->address, url->address, address_size);
+  t->config = *config;
+  mp_buf_init(&t->out, config->allocator);
+  /* The loop's time is from before whatever its program has been doing since. */
+  uv_update_time(config->loop);
+  uint64_t now = uv_now(config->loop);
+  t->timeout = timeout;
+  t->deadline = timeout && timeout < UINT64_MAX - now ? now + timeout : UINT64_MAX;
+  return t;
+}
+
+int mp_transport_open(mp_transport **transport, const mp_transport_config *config,
+                      const mp_url *url, uint64_t timeout) {
+  *transport = NULL;
+  if (url->tls) return MOONPOOL_ENOSUPPORT;
+  mp_transport *t = make(config, url, timeout);
+  if (!t) return MOONPOOL_ENOMEM;
+  int status = url->path ? start_unix(t, url) : start_tcp(t, url);
+  if (status) {
+    free_memory(t);
+    return status;
+  }
+  uv_timer_init(config->loop, &t->timer);
+  t->timer.data = t;
+  t->held++;
+  if (t->phase == STARTING)
+    uv_timer_start(&t->timer, on_timer, 0, 0);
+  else if (t->deadline != UINT64_MAX)
+    uv_timer_start(&t->timer, on_timer, timeout, 0);
+  *transport = t;
+  return MOONPOOL_OK;
+}
+
+void mp_transport_free(mp_transport *t, void (*on_gone)(void *ctx), void *ctx) {
+  if (!t) return;
+  assert(!uv_is_closing((uv_handle_t *)&t->timer));
+  t->phase = ENDED;
+  t->on_gone = on_gone;
+  t->gone_ctx = ctx;
+  /* When a thread has begun with the name, on_resolved comes as late as its answer. */
+  if (t->is_resolving) uv_cancel((uv_req_t *)&t->resolver);
+  close_socket(t);
+  uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+}
