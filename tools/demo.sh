@@ -3,15 +3,13 @@
 # (sourced by quickstart; uses steps.sh and LUA).
 
 readonly ROOM=moonpool
-readonly LAST_WORD='"user":"stats"' # whose answer ends the conversation: its last line is !stats
-readonly DEADLINE=30                # seconds for what takes well under one
+readonly GREETED='Welcome to'      # what the greeter says when we have joined
+readonly LAST_WORD='user\":\"stats' # whose answer ends the conversation: its last line is !stats
+readonly SPEED=60                  # a minute of the conversation in a second
+readonly DEADLINE=30               # seconds for what takes well under that
 
 demo_folder=''
 demo_pids=()
-
-moonpool() {
-  "$LUA" bin/moonpool "$@"
-}
 
 # background LOG COMMAND…: in a session of its own, so that Ctrl-C reaches it through us, in order.
 background() {
@@ -71,4 +69,52 @@ begin_demo() {
   unset REDIS_URL
   export XDG_RUNTIME_DIR=$demo_folder/run XDG_STATE_HOME=$demo_folder/state
   mkdir -m 700 "$XDG_RUNTIME_DIR" "$XDG_STATE_HOME"
+}
+
+# The bots, and a reader of the room whose output tells us where the conversation is.
+start_bots() {
+  background bots run examples/bots
+  await bots "ready" "moonpool run to be ready"
+  background feed sub --json "room:$ROOM"
+  await feed '"event":"subscribe"' "the room to be subscribed to"
+}
+
+# start_chat: our place in the room, on the script's own input and output.
+start_chat() {
+  "$LUA" bin/moonpool chat "$ROOM" --as you <&0 &
+  chat_pid=$!
+  demo_pids+=("$chat_pid")
+  await feed "$GREETED" "the greeter"
+  background replay replay --speed "$SPEED" --room "$ROOM" examples/conversation.log
+}
+
+chat_on_terminal() {
+  say "You are one of its users: type, and press Enter; !roll 2d6, !seen nemo and !stats are for"
+  say "the bots. /quit or Ctrl-D leaves. To join from another terminal:"
+  say "bin/moonpool chat $ROOM --as ann --redis unix://$(find "$demo_folder" -type s -print -quit)"
+  start_chat
+  wait "$chat_pid"
+}
+
+# Without a terminal: our input stays open until the conversation is over.
+chat_until_the_end() {
+  mkfifo "$demo_folder/input"
+  exec 3<> "$demo_folder/input"
+  start_chat < "$demo_folder/input" 3>&-
+  await feed "$LAST_WORD" "the end of the conversation"
+  exec 3>&-
+  wait "$chat_pid"
+}
+
+demo() {
+  begin_demo
+  step "A private Redis, and the bots of examples/bots"
+  start_bots
+  say "$(grep -m 1 ready "$demo_folder/bots")"
+  step "The room '$ROOM': examples/conversation.log, and what the bots answer"
+  if [ -t 0 ] && [ -t 1 ]; then
+    chat_on_terminal
+  else
+    chat_until_the_end
+  fi
 }
