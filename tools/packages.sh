@@ -74,12 +74,9 @@ has_feature() {
   esac
 }
 
-# The system's family: a column of PACKAGES (2…), and the command that installs.
-find_family() {
-  local id=''
-  [ -r /etc/os-release ] && id=$(. /etc/os-release && echo "$ID ${ID_LIKE:-}")
-  [ "$(uname -s)" = Darwin ] && id=darwin
-  case " $id " in
+# use_family ID…: sets family, a column of PACKAGES (2…; 1: none), and the command that installs.
+use_family() {
+  case " $* " in
     *" debian "* | *" ubuntu "*) family=2 install_command="apt-get install" ;;
     *" fedora "* | *" rhel "*) family=3 install_command="dnf install" ;;
     *" arch "*) family=4 install_command="pacman -S" ;;
@@ -88,6 +85,16 @@ find_family() {
     *" darwin "*) family=7 install_command="brew install" ;;
     *) family=1 install_command="" ;;
   esac
+}
+
+find_family() {
+  local id=''
+  if [ "$(uname -s)" = Darwin ]; then
+    id=darwin
+  elif [ -r /etc/os-release ]; then
+    id=$(. /etc/os-release && echo "$ID ${ID_LIKE:-}")
+  fi
+  use_family "$id"
 }
 
 package_of() {
