@@ -273,6 +273,9 @@ static const luaL_Reg functions[] = {{"open_lock", mp_lock_open},
                                      {"columns", system_columns},
                                      {"write", system_write},
                                      {"random", system_random},
+                                     {"lines", mp_lines_open},
+                                     {"signal", mp_signal_open},
+                                     {"latch", mp_latch_new},
                                      {NULL, NULL}};
 
 int mp_open_system(lua_State *L) {
@@ -280,5 +283,7 @@ int mp_open_system(lua_State *L) {
   lua_createtable(L, 0, sizeof functions / sizeof *functions);
   lua_insert(L, -2);
   luaL_setfuncs(L, functions, 1);
+  lua_pushstring(L, uv_version_string());
+  lua_setfield(L, -2, "libuv");
   return 1;
 }

@@ -19,6 +19,18 @@ int mp_lock_open(lua_State *L);
 /* The descriptor of the lock at `index`; raises when it is no lock or closed. */
 int mp_lock_descriptor(lua_State *L, int index);
 
+/* The number of the signal that the argument names, such as "SIGINT"; raises for others. */
+int mp_system_check_signal(lua_State *L, int arg);
+
+/* lines(fd) → lines; bindings/stdio.c */
+int mp_lines_open(lua_State *L);
+
+/* signal(name, fn) → handle; bindings/signal.c */
+int mp_signal_open(lua_State *L);
+
+/* latch() → latch; bindings/latch.c */
+int mp_latch_new(lua_State *L);
+
 /* spawn_detached(argv, options) → pid; bindings/spawn.c */
 int mp_spawn_detached(lua_State *L);
 
