@@ -15,7 +15,7 @@ demo_pids=()
 background() {
   local log=$demo_folder/$1
   shift
-  setsid "$LUA" bin/moonpool "$@" > "$log" 2> "$log.err" < /dev/null &
+  setsid "$LUA" bin/moonpool "$@" > "$log" 2>&1 < /dev/null &
   demo_pids+=("$!")
 }
 
@@ -56,7 +56,7 @@ end_of() {
 await() {
   local log=$demo_folder/$1
   until_true "$DEADLINE" grep -qsF -- "$2" "$log" && return
-  cat "$log" "$log.err" >&2
+  cat "$log" >&2
   die "waited $DEADLINE s for $3"
 }
 
