@@ -1,7 +1,7 @@
 #!/bin/bash
 # processes.sh FOLDER: one line "PID COMMAND" for each running process that has to do with FOLDER: it works in it,
 # its command line names it, or its environment does (redis-server overwrites its own, hence all three).
-# The processes above this one, and this one, are left out.
+# Left out: this process, those above it, and launch.sh, which ends with what it has launched.
 folder=$1
 
 declare -A family
@@ -13,18 +13,16 @@ while [ "$pid" -gt 1 ]; do
   read -r _ pid _ <<< "$stat"
 done
 
-names_folder() {
-  local cwd
-  cwd=$(readlink "$1/cwd" 2>/dev/null)
-  case $cwd/ in "$folder"/*) return 0 ;; esac
-  grep -qzsF -- "$folder" "$1/cmdline" "$1/environ" 2>/dev/null
+candidates() {
+  find /proc/[0-9]*/cwd -maxdepth 0 \( -lname "$folder" -o -lname "$folder/*" \) 2>/dev/null
+  grep -lzsF -- "$folder" /proc/[0-9]*/cmdline /proc/[0-9]*/environ
 }
 
-for process in /proc/[0-9]*; do
-  pid=${process#/proc/}
-  [ -n "${family[$pid]}" ] && continue
-  names_folder "$process" || continue
-  command=$(tr '\0\n' '  ' 2>/dev/null < "$process/cmdline")
-  [ -n "$command" ] && echo "$pid $command" # a zombie has none
+for pid in $(candidates | cut -d / -f 3 | sort -nu); do
+  command=$({ tr '\0\n' '  ' < "/proc/$pid/cmdline"; } 2>/dev/null)
+  case ${family[$pid]}$command in
+    1* | "" | *"/support/launch.sh "*) ;; # a zombie has no command line
+    *) echo "$pid $command" ;;
+  esac
 done
 exit 0
