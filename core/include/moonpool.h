@@ -46,7 +46,8 @@ extern "C" {
   X(EARG, -10, "bad argument")                                                                     \
   X(ENOSUPPORT, -11, "not supported")                                                              \
   X(ENOMEM, -12, "out of memory")                                                                  \
-  X(ESYS, -13, "the operating system refused")
+  X(ESYS, -13, "the operating system refused")                                                     \
+  X(ESCRIPT, -14, "a script failed")
 
 typedef enum moonpool_status {
   MOONPOOL_OK = 0,

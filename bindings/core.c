@@ -1,0 +1,45 @@
+/* moonpool.core: opens the module. */
+#include "runtime.h"
+
+static const luaL_Reg functions[] = {{"run", mp_run},
+                                     {"stop", mp_stop},
+                                     {"now", mp_now},
+                                     {"time", mp_time},
+                                     {"on_error", mp_on_error},
+                                     {NULL, NULL}};
+
+static void set_features(lua_State *L) {
+  lua_createtable(L, 0, 3);
+  lua_pushboolean(L, moonpool_resp_version() >= 3);
+  lua_setfield(L, -2, "resp3");
+  lua_pushstring(L, moonpool_hiredis_version());
+  lua_setfield(L, -2, "hiredis");
+  lua_pushstring(L, uv_version_string());
+  lua_setfield(L, -2, "libuv");
+  lua_setfield(L, -2, "features");
+}
+
+__attribute__((visibility("default"))) int luaopen_moonpool_core(lua_State *L);
+
+int luaopen_moonpool_core(lua_State *L) {
+  lua_settop(L, 0);
+  mp_runtime *rt = mp_runtime_new(L);
+  mp_open_dispatch(L, rt, 1);
+  mp_open_subscription(L, 1);
+  lua_newtable(L);
+  mp_set_functions(L, functions, 1);
+  mp_open_task(L, 1);
+  mp_open_timer(L, 1);
+  mp_open_client(L, 1);
+  mp_open_json(L);
+  lua_setfield(L, -2, "json");
+  lua_pushvalue(L, 1);
+  mp_open_system(L);
+  lua_setfield(L, -2, "system");
+  lua_pushlightuserdata(L, NULL);
+  lua_setfield(L, -2, "null");
+  lua_pushliteral(L, MOONPOOL_VERSION);
+  lua_setfield(L, -2, "version");
+  set_features(L);
+  return 1;
+}

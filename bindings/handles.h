@@ -1,0 +1,116 @@
+/* What client, subscription and dispatch share of each other. */
+#ifndef MP_HANDLES_H
+#define MP_HANDLES_H
+
+#include "runtime.h"
+
+/* A userdata. Anchored while it has subscriptions; else it may be collected, which closes it. */
+typedef struct mp_client {
+  mp_runtime *runtime;
+  moonpool *core; /* NULL: closed */
+  int ref;
+  size_t subscriptions; /* open ones */
+  size_t max_mailbox;   /* messages; 0: no limit */
+  size_t max_mailbox_bytes;
+  uint64_t gaps;     /* messages that overflowed mailboxes */
+  uint64_t failures; /* handlers that failed */
+} mp_client;
+
+/* A message or event that waits because the handler of its subscription does. */
+typedef struct mp_letter {
+  struct mp_letter *next;
+  moonpool_event_type type;
+  int is_gap;
+  uint64_t missing;
+  long long count;
+  int status;
+  size_t payload, channel, pattern, message; /* lengths; the bytes follow in this order */
+  int has_pattern;
+  char bytes[];
+} mp_letter;
+
+typedef struct mp_mailbox {
+  mp_letter *first, *last;
+  size_t count, bytes;
+} mp_mailbox;
+
+/* A userdata. Anchored until it is closed, Redis has confirmed that, and its handler has returned. */
+typedef struct mp_sub {
+  mp_runtime *runtime;
+  mp_client *client;
+  moonpool_subscription *core; /* NULL once closed */
+  mp_mailbox *mailbox;         /* NULL: not needed yet */
+  mp_waiter *waiters;          /* for the confirmation, or inside the iterator */
+  struct mp_sub *due_next;     /* its mailbox is to be dispatched */
+  int ref, handler;            /* references */
+  int events;                  /* a table of handlers by event name */
+  int names;                   /* the name as a Lua string, or with several a table of them by tag */
+  uint32_t named;              /* names that have a tag */
+  uint8_t kind;
+  uint8_t is_single;  /* has one name */
+  uint8_t is_reader;  /* messages wait for the iterator */
+  uint8_t is_busy;    /* its handler runs or waits */
+  uint8_t is_active;  /* keeps run going */
+  uint8_t is_leaving; /* closed; Redis has not confirmed it yet */
+  long long count;
+} mp_sub;
+
+/* ---- client.c ---- */
+
+/* The client at `index`; raises if it is none. It may be closed. */
+mp_client *mp_check_client(lua_State *L, int index);
+
+/* Pushes the client's userdata. */
+void mp_push_client(lua_State *L, mp_client *client);
+
+/* ---- subscription.c ---- */
+
+/* Adds subscribe, psubscribe and ssubscribe to the table of client methods on top of L. */
+void mp_set_subscribe_methods(lua_State *L, int runtime_index);
+
+/* A subscription less keeps the client alive. */
+void mp_client_release(mp_client *client);
+
+/* ---- delivery.c ---- */
+
+/* The names of events, as `on` takes them; NULL-terminated. */
+extern const char *const mp_event_names[];
+
+/* Keeps a copy of the event for the handler that waits, or the iterator. */
+void mp_sub_keep(mp_sub *sub, const moonpool_event *event);
+
+/* Pushes a handler and its arguments for the event; returns the number of values, 0 when nobody
+ * handles it. Only for functions whose second upvalue is the table of values. It may raise. */
+int mp_sub_push(lua_State *L, mp_sub *sub, const moonpool_event *event);
+
+/* Likewise for the oldest letter that somebody handles; 0 when the mailbox is empty. */
+int mp_sub_push_letter(lua_State *L, mp_sub *sub);
+
+/* The iterator's next message; waits when there is none. */
+int mp_sub_read(lua_State *L, mp_sub *sub);
+
+/* Wakes all who wait in the iterator, to find out that there is nothing more. */
+void mp_sub_wake_readers(mp_sub *sub);
+
+/* The handler has returned or failed. */
+void mp_sub_done(mp_sub *sub);
+
+/* Lets go of a closed subscription as soon as nothing needs it any more. */
+void mp_sub_release(mp_sub *sub);
+
+/* ---- dispatch.c ---- */
+
+/* Has the mailbox of a subscription, which is_busy, emptied by a dispatcher, soon. */
+void mp_dispatch_later(mp_sub *sub);
+
+/* ---- mailbox.c ---- */
+
+/* Appends a copy; 0 when it was over the limits or memory: it is counted into a gap letter instead. */
+int mp_mailbox_put(mp_sub *sub, const moonpool_event *event);
+mp_letter *mp_mailbox_take(mp_sub *sub);
+void mp_mailbox_clear(mp_sub *sub);
+
+/* The letter as an event that borrows from it. */
+void mp_letter_event(const mp_letter *letter, moonpool_event *event);
+
+#endif

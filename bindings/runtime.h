@@ -1,0 +1,187 @@
+/* What the binding's files share: the runtime of one lua_State, its tasks, and the way of waiting.
+ *
+ * A runtime owns a private uv_loop_t. A task is a coroutine that moonpool resumes: one spawned by a
+ * program, or a dispatcher that calls handlers. C functions that wait follow one pattern:
+ *
+ *   mp_waiter *w = mp_wait_begin(L, rt);       // raises where waiting is impossible
+ *   start the operation with `w` as its context
+ *   return mp_wait(L, w);                       // yields, or runs the loop on the main state
+ *
+ * and the operation's callback ends with mp_wake_now or mp_wake_later. */
+#ifndef MP_RUNTIME_H
+#define MP_RUNTIME_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <moonpool.h>
+
+typedef struct mp_runtime mp_runtime;
+typedef struct mp_task mp_task;
+typedef struct mp_waiter mp_waiter;
+struct mp_client;
+struct mp_sub;
+
+/* Pushes the results of a wait onto `L` and returns their number, or -1: not yet, wait on. It may
+ * raise. */
+typedef int (*mp_push)(lua_State *L, void *ctx);
+
+struct mp_waiter {
+  mp_waiter *next; /* in a list of whoever it waits for, or in the runtime's queue of the ready */
+  lua_State *L;    /* the coroutine that waits, or the main state */
+  mp_task *task;   /* NULL on the main state */
+  mp_runtime *runtime;
+  mp_push push;
+  void *ctx;
+  void *owner; /* for whoever it waits for */
+  int is_yielded, is_done, results;
+};
+
+/* A userdata; user value 1 is its thread. Anchored while it runs. */
+struct mp_task {
+  mp_runtime *runtime;
+  lua_State *co;
+  mp_waiter waiter;
+  mp_waiter *joiners; /* wait for its end */
+  mp_task *next;      /* in the pool of idle dispatchers */
+  struct mp_sub *sub; /* a dispatcher's: whose handler it runs */
+  int ref;            /* what anchors it */
+  int results;        /* ended: how many values lie on its stack */
+  unsigned char is_dispatcher, is_parked, is_ended, is_failed, is_awaited;
+};
+
+struct mp_runtime {
+  uv_loop_t loop;
+  lua_State *L;     /* the state that runs the loop now */
+  mp_task *current; /* the task that runs now, or NULL */
+  int values;       /* registry reference of the table that holds callbacks and anchors */
+  int clients;      /* of a table with weak values: clients by address */
+  int hook;         /* the error hook, a reference into `values`; LUA_NOREF: standard error */
+  int dispatch;     /* the dispatch loop, likewise */
+  size_t active;    /* tasks, timers and handlers that keep run going */
+  mp_waiter main_waiter;
+  mp_waiter *ready, **ready_tail;
+  uv_idle_t ready_idle;
+  mp_task *pool; /* dispatchers without work */
+  size_t pool_size;
+  mp_task *drainer;           /* the dispatcher that takes messages from `draining` */
+  struct mp_client *draining; /* whose read is being taken; NULL: exhausted */
+  struct mp_sub *due, **due_tail; /* mailboxes to be dispatched */
+  int is_running, is_stopped, is_closing;
+};
+
+/* ---- runtime.c ---- */
+
+/* Creates the runtime, a userdata, and pushes it. */
+mp_runtime *mp_runtime_new(lua_State *L);
+
+/* The runtime that is the running function's first upvalue. */
+mp_runtime *mp_runtime_of(lua_State *L);
+
+/* Pushes a new function table into which `functions` are registered with the runtime (at `index`) as
+ * their first upvalue. */
+void mp_set_functions(lua_State *L, const luaL_Reg *functions, int index);
+
+/* References into the runtime's table of values. mp_ref pops the value. */
+int mp_ref(lua_State *L, mp_runtime *rt);
+void mp_unref(mp_runtime *rt, int ref);
+void mp_push_ref(lua_State *L, mp_runtime *rt, int ref);
+
+/* Runs the loop once, on L: 0 when nothing is left that could happen. */
+int mp_turn(lua_State *L, mp_runtime *rt);
+
+/* Raises: everybody waits for something that cannot come. */
+int mp_deadlock(lua_State *L);
+
+int mp_run(lua_State *L);  /* moonpool.run */
+int mp_stop(lua_State *L); /* moonpool.stop */
+int mp_now(lua_State *L);  /* moonpool.now */
+int mp_time(lua_State *L); /* moonpool.time */
+
+/* Checks a duration in seconds at `index`: milliseconds, rounded up. Raises for what is none. */
+uint64_t mp_check_seconds(lua_State *L, int index);
+
+/* ---- lcall.c ---- */
+
+/* The one entry into Lua from the loop: calls `function` protected on rt->L, with `ctx` as its light
+ * userdata argument. `function` may leave `results` values on rt->L. 1, or 0 after an error, which went to the
+ * hook. */
+int mp_protected(mp_runtime *rt, lua_CFunction function, void *ctx, int results);
+
+/* Gives the error on top of `co` to the hook, with co's traceback; pops nothing from it. */
+void mp_report(mp_runtime *rt, lua_State *co);
+
+/* Pushes the error that lies on top of a dead coroutine, as text with its traceback. It may raise. */
+void mp_push_failure(lua_State *L, lua_State *co);
+
+/* Pushes nil, message, "ECODE" and returns 3. `message` NULL: the status's own text. */
+int mp_fail(lua_State *L, int status, const char *message);
+int mp_fail_error(lua_State *L, const moonpool_error *error);
+
+int mp_on_error(lua_State *L); /* moonpool.on_error */
+
+/* ---- task.c ---- */
+
+mp_waiter *mp_wait_begin(lua_State *L, mp_runtime *rt);
+
+/* Can the running function wait here? For what would rather not wait than raise. */
+int mp_can_wait(lua_State *L, mp_runtime *rt);
+
+int mp_wait(lua_State *L, mp_waiter *w);
+
+/* The wait is over: `results` values were pushed onto w->L by the caller, who must not be inside a
+ * call of w->L. The task runs before this returns. */
+void mp_wake_now(mp_waiter *w, int results);
+
+/* The wait is over: the loop's next turn (or the end of the read that is being dispatched) calls
+ * `push` and resumes the task with what it pushed. */
+void mp_wake_later(mp_waiter *w, mp_push push, void *ctx);
+
+/* The wait is over with a failure: nil, message, code. As mp_wake_now otherwise. */
+void mp_wake_error(mp_waiter *w, const moonpool_error *error);
+
+/* Calls `push` protected and wakes with what it pushed, now. */
+void mp_wake_push(mp_waiter *w, mp_push push, void *ctx);
+
+/* Runs everything that mp_wake_later has queued; or has the loop's next turn do it. */
+void mp_run_ready(mp_runtime *rt);
+void mp_run_ready_soon(mp_runtime *rt);
+
+/* Makes a task of the function and its `nargs` arguments on top of L, pops them, pushes the task.
+ * mp_task_start runs it up to its first wait. */
+mp_task *mp_task_new(lua_State *L, mp_runtime *rt, int nargs);
+void mp_task_start(mp_task *task, int nargs);
+void mp_resume(mp_task *task, int nargs);
+
+/* Spawns the function and arguments on top of L as a task of its own and starts it; pops them. */
+void mp_spawn(lua_State *L, mp_runtime *rt, int nargs);
+
+void mp_open_task(lua_State *L, int runtime_index); /* metatable, spawn, sleep into the table on top */
+
+/* ---- dispatch.c ---- */
+
+/* A new dispatcher's loop and `next`; called once for a runtime. */
+void mp_open_dispatch(lua_State *L, mp_runtime *rt, int runtime_index);
+
+/* moonpool_set_drain's callback; `ctx` is the mp_client. */
+void mp_on_drain(moonpool *client, void *ctx);
+
+/* The dispatcher's coroutine died with its handler. */
+void mp_dispatcher_failed(mp_task *dispatcher);
+
+/* Dispatches the mailboxes that are due. */
+void mp_dispatch_due(mp_runtime *rt);
+
+/* ---- the other handles ---- */
+
+void mp_open_timer(lua_State *L, int runtime_index);
+void mp_open_client(lua_State *L, int runtime_index);
+void mp_open_subscription(lua_State *L, int runtime_index);
+void mp_open_json(lua_State *L);
+int mp_open_system(lua_State *L);
+
+/* ---- reply.c ---- */
+
+/* Pushes what a reply is in Lua: one value. */
+void mp_push_reply(lua_State *L, const moonpool_reply *reply);
+
+#endif

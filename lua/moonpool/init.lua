@@ -1,0 +1,31 @@
+--- moonpool: Redis pub/sub rooms, scripted in Lua.
+--
+-- A failure that a program can meet comes back as `nil, message, CODE`; misuse raises. Times are
+-- seconds. What awaits may be called from a task or handler of moonpool's, or from the main state
+-- while the loop does not run (then it runs the loop until its answer is there).
+
+local core = require "moonpool.core"
+
+---@class moonpool
+---@field version string
+---@field features { resp3: boolean, hiredis: string, libuv: string }
+---@field null lightuserdata stands for nil inside lists and in JSON
+---@field json moonpool.json
+local moonpool = {
+  version = core.version,
+  features = core.features,
+  null = core.null,
+  json = core.json,
+
+  run = core.run,
+  stop = core.stop,
+  spawn = core.spawn,
+  sleep = core.sleep,
+  timer = core.timer,
+  now = core.now,
+  time = core.time,
+  on_error = core.on_error,
+  connect = core.connect,
+}
+
+return moonpool
