@@ -31,7 +31,7 @@ end
 local function print_json(name, run, result)
   print(report.encode {
     bench = name, machine = run.machine, redis = run.redis_version, options = run.options,
-    peers = report.peers_to_json(result.peers, result.references), limits = result.limits,
+    peers = report.peers_to_json(result.peers), limits = result.limits,
   })
 end
 
@@ -39,7 +39,7 @@ local function print_text(name, run, result)
   print(("bench/%s: %s"):format(name, result.title))
   print(("%s, redis-server %s"):format(run.machine, run.redis_version))
   print()
-  report.print_peers(result.peers, result.references, result.unit)
+  report.print_table(result.rows)
   for _, line in ipairs(result.notes or {}) do print(line) end
   print()
   report.print_limits(result.limits)
@@ -77,7 +77,7 @@ end
 --- @param name string
 --- @param description string
 --- @param declare fun(parser: table)       adds the benchmark's own options
---- @param measure fun(run: table): table   { title, unit, peers, references, limits, notes? }
+--- @param measure fun(run: table): table   { title, peers, rows, limits, notes? }
 function program.main(bench, name, description, declare, measure)
   local parser = make_parser(name, description)
   declare(parser)

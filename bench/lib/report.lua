@@ -54,7 +54,8 @@ end
 --- @param peers bench.peer[]
 --- @param references bench.peer[]
 --- @param unit string                 what is counted, such as "message"
-function report.print_peers(peers, references, unit)
+--- @return string[][]
+function report.cpu_rows(peers, references, unit)
   local header = { "CPU time a " .. unit, "median", "min–max" }
   for _, reference in ipairs(references) do header[#header + 1] = "÷ " .. reference.name end
   local rows = { header }
@@ -67,7 +68,7 @@ function report.print_peers(peers, references, unit)
     end
     rows[#rows + 1] = row
   end
-  report.print_table(rows)
+  return rows
 end
 
 --- @class bench.limit
@@ -125,18 +126,14 @@ end
 
 report.encode = encode
 
---- What --json prints of the peers.
+--- What --json prints of the peers: every sample, and each field's spread.
 --- @param peers bench.peer[]
---- @param references bench.peer[]
-function report.peers_to_json(peers, references)
+function report.peers_to_json(peers)
   local list = {}
   for i, peer in ipairs(peers) do
-    local ratios = {}
-    for _, reference in ipairs(references) do
-      ratios[reference.name] = report.ratio(peer, reference, "cpu")
-    end
-    list[i] = { name = peer.name, label = peer.label, samples = peer.samples,
-      cpu_ns = report.field(peer, "cpu"), wall_ns = report.field(peer, "wall"), ratio = ratios }
+    local item = { name = peer.name, label = peer.label, samples = peer.samples }
+    for field in pairs(peer.samples[1]) do item[field] = report.field(peer, field) end
+    list[i] = item
   end
   return list
 end

@@ -35,13 +35,21 @@ local function parse_result(line)
   return sample
 end
 
+-- A peer whose stream has failed would wait for it until its deadline.
+local function drive_or_kill(drive, pid)
+  local is_ok, message = pcall(drive, tonumber(pid))
+  if is_ok then return end
+  os.execute("kill " .. pid .. "; kill -CONT " .. pid)
+  error(message, 0)
+end
+
 local function read_sample(pipe, peer, drive)
   local sample, is_ready
   for line in pipe:lines() do
     local pid, label = line:match("^ready (%d+) ?(.*)$")
     if pid then
       is_ready, peer.label = true, label
-      if drive then drive(tonumber(pid)) end
+      if drive then drive_or_kill(drive, pid) end
     else
       sample = parse_result(line) or sample
     end
@@ -72,15 +80,16 @@ end
 --- Calls `run(peer)` for each peer, `rounds` times round, and keeps the samples in `peer.samples`.
 --- @param peers bench.peer[]
 --- @param rounds integer
+--- @param field string               which of a sample's fields to tell on stderr, in nanoseconds
 --- @param run fun(peer: bench.peer): table
-function runner.interleave(peers, rounds, run)
+function runner.interleave(peers, rounds, field, run)
   for round = 1, rounds do
     for _, peer in ipairs(peers) do
       local sample = run(peer)
       peer.samples = peer.samples or {}
       peer.samples[round] = sample
       local line = "round %d of %d: %s: %.0f ns\n"
-      io.stderr:write(line:format(round, rounds, peer.name, sample.cpu))
+      io.stderr:write(line:format(round, rounds, peer.name, sample[field]))
     end
   end
 end
