@@ -1,7 +1,7 @@
 /* A small harness: one executable a file, one line a test, and a count at the end.
  *
  *   TEST(parses_a_port) { CHECK(1 + 1 == 2); CHECK_STR(name, "OK"); }
- *   static const test_case tests[] = {{"parses_a_port", parses_a_port}, ...};
+ *   static const test_case tests[] = {TEST_CASE(parses_a_port), ...};
  *   int main(int argc, char **argv) { return RUN_TESTS(tests, argc, argv); }
  *
  * A failed check is reported and the test goes on; REQUIRE returns from it. Arguments name the
@@ -23,6 +23,8 @@ typedef struct test_case {
 static int test_failures; /* of the test under way */
 
 #define TEST(name) static void name(void)
+#define TEST_CASE(name)                                                                            \
+  { #name, name }
 
 static inline int test_check(int holds, const char *file, int line, const char *text) {
   if (holds) return 1;

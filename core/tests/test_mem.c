@@ -131,14 +131,14 @@ TEST(copies_are_terminated) {
 }
 
 static const test_case tests[] = {
-    {"an_empty_buffer_holds_nothing", an_empty_buffer_holds_nothing},
-    {"appended_bytes_stay_in_order", appended_bytes_stay_in_order},
-    {"growing_is_linear", growing_is_linear},
-    {"reserved_room_is_there_but_not_counted", reserved_room_is_there_but_not_counted},
-    {"clearing_keeps_small_blocks_only", clearing_keeps_small_blocks_only},
-    {"sizes_that_overflow_are_refused", sizes_that_overflow_are_refused},
-    {"each_failed_allocation_loses_nothing", each_failed_allocation_loses_nothing},
-    {"copies_are_terminated", copies_are_terminated},
+    TEST_CASE(an_empty_buffer_holds_nothing),
+    TEST_CASE(appended_bytes_stay_in_order),
+    TEST_CASE(growing_is_linear),
+    TEST_CASE(reserved_room_is_there_but_not_counted),
+    TEST_CASE(clearing_keeps_small_blocks_only),
+    TEST_CASE(sizes_that_overflow_are_refused),
+    TEST_CASE(each_failed_allocation_loses_nothing),
+    TEST_CASE(copies_are_terminated),
 };
 
 int main(int argc, char **argv) {

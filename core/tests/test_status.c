@@ -35,9 +35,9 @@ TEST(other_numbers_have_a_name_too) {
 }
 
 static const test_case tests[] = {
-    {"names_and_texts_are_the_tables", names_and_texts_are_the_tables},
-    {"numbers_are_unique_and_negative", numbers_are_unique_and_negative},
-    {"other_numbers_have_a_name_too", other_numbers_have_a_name_too},
+    TEST_CASE(names_and_texts_are_the_tables),
+    TEST_CASE(numbers_are_unique_and_negative),
+    TEST_CASE(other_numbers_have_a_name_too),
 };
 
 int main(int argc, char **argv) {

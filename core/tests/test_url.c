@@ -260,12 +260,12 @@ TEST(survives_every_prefix) {
 }
 
 static const test_case tests[] = {
-    {"takes_urls_apart", takes_urls_apart},
-    {"refuses_bad_urls_by_name", refuses_bad_urls_by_name},
-    {"bounds_what_the_system_bounds", bounds_what_the_system_bounds},
-    {"cuts_the_message_to_its_room", cuts_the_message_to_its_room},
-    {"each_failed_allocation_leaves_nothing", each_failed_allocation_leaves_nothing},
-    {"survives_every_prefix", survives_every_prefix},
+    TEST_CASE(takes_urls_apart),
+    TEST_CASE(refuses_bad_urls_by_name),
+    TEST_CASE(bounds_what_the_system_bounds),
+    TEST_CASE(cuts_the_message_to_its_room),
+    TEST_CASE(each_failed_allocation_leaves_nothing),
+    TEST_CASE(survives_every_prefix),
 };
 
 int main(int argc, char **argv) {
