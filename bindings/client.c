@@ -1,4 +1,5 @@
-/* The client handle: connecting, commands, its state and end. Every Redis command is a method, made when first used. */
+/* The client handle: connecting, commands, its state and end. Every Redis command is a method, made
+ * when first used. */
 #include "handles.h"
 
 #include <ctype.h>
@@ -185,8 +186,8 @@ static moonpool_bytes check_argument(lua_State *L, int index) {
     lua_pushstring(L, text);
     lua_replace(L, index);
   } else if (type != LUA_TSTRING && type != LUA_TNUMBER) {
-    luaL_argerror(L, index, lua_pushfstring(L, "string or number expected, got %s",
-                                            luaL_typename(L, index)));
+    luaL_argerror(L, index,
+                  lua_pushfstring(L, "string or number expected, got %s", luaL_typename(L, index)));
   }
   bytes.data = lua_tolstring(L, index, &bytes.len);
   return bytes;

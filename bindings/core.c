@@ -1,12 +1,8 @@
 /* moonpool.core: opens the module. */
 #include "runtime.h"
 
-static const luaL_Reg functions[] = {{"run", mp_run},
-                                     {"stop", mp_stop},
-                                     {"now", mp_now},
-                                     {"time", mp_time},
-                                     {"on_error", mp_on_error},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"run", mp_run},   {"stop", mp_stop},         {"now", mp_now},
+                                     {"time", mp_time}, {"on_error", mp_on_error}, {NULL, NULL}};
 
 static void set_features(lua_State *L) {
   lua_createtable(L, 0, 3);

@@ -1,7 +1,8 @@
 /* From a read of the socket to handlers. One coroutine, a dispatcher, takes all messages of a read,
- * calling each handler directly; there is no resume per message. A handler that waits takes its dispatcher with
- * it: the rest of the read goes on in another one, and what arrives for that handler's subscription
- * waits in its mailbox, which the first dispatcher empties when the handler has returned. */
+ * calling each handler directly; there is no resume per message. A handler that waits takes its
+ * dispatcher with it: the rest of the read goes on in another one, and what arrives for that
+ * handler's subscription waits in its mailbox, which the first dispatcher empties when the handler
+ * has returned. */
 #include "handles.h"
 
 #define POOL_MAX 64u
@@ -28,16 +29,16 @@ static void park(mp_task *d) {
 
 /* Takes messages of the read until one is there for a handler that is free. */
 static int next_of_read(lua_State *L, mp_runtime *rt, mp_task *d) {
-  moonpool_event event;
+  const moonpool_event *event;
   int got;
   while (rt->draining->core && (got = moonpool_next(rt->draining->core, &event)) != 0) {
     if (got != 1) continue;
-    mp_sub *sub = event.ctx;
-    if (sub->is_busy || (sub->is_reader && event.type == MOONPOOL_MESSAGE)) {
-      mp_sub_keep(sub, &event);
+    mp_sub *sub = event->ctx;
+    if (sub->is_busy || (sub->is_reader && event->type == MOONPOOL_MESSAGE)) {
+      mp_sub_keep(sub, event);
       continue;
     }
-    int n = mp_sub_push(L, sub, &event);
+    int n = mp_sub_push(L, sub, event);
     if (n == 0) continue;
     sub->is_busy = 1;
     d->sub = sub;

@@ -34,7 +34,8 @@ typedef struct mp_mailbox {
   size_t count, bytes;
 } mp_mailbox;
 
-/* A userdata. Anchored until it is closed, Redis has confirmed that, and its handler has returned. */
+/* A userdata. Anchored until it is closed, Redis has confirmed that, and its handler has returned.
+ */
 typedef struct mp_sub {
   mp_runtime *runtime;
   mp_client *client;
@@ -44,8 +45,8 @@ typedef struct mp_sub {
   struct mp_sub *due_next;     /* its mailbox is to be dispatched */
   int ref, handler;            /* references */
   int events;                  /* a table of handlers by event name */
-  int names;                   /* the name as a Lua string, or with several a table of them by tag */
-  uint32_t named;              /* names that have a tag */
+  int names;      /* the name as a Lua string, or with several a table of them by tag */
+  uint32_t named; /* names that have a tag */
   uint8_t kind;
   uint8_t is_single;  /* has one name */
   uint8_t is_reader;  /* messages wait for the iterator */
@@ -105,7 +106,8 @@ void mp_dispatch_later(mp_sub *sub);
 
 /* ---- mailbox.c ---- */
 
-/* Appends a copy; 0 when it was over the limits or memory: it is counted into a gap letter instead. */
+/* Appends a copy; 0 when it was over the limits or memory: it is counted into a gap letter instead.
+ */
 int mp_mailbox_put(mp_sub *sub, const moonpool_event *event);
 mp_letter *mp_mailbox_take(mp_sub *sub);
 void mp_mailbox_clear(mp_sub *sub);

@@ -1,5 +1,5 @@
-/* Letters: copies of what arrived while a handler waited, in order, up to a limit. What is beyond it
- * is counted into one gap letter at the very place where it is missing. */
+/* Letters: copies of what arrived while a handler waited, in order, up to a limit. What is beyond
+ * it is counted into one gap letter at the very place where it is missing. */
 #include "handles.h"
 
 #include <stdlib.h>

@@ -63,8 +63,8 @@ struct mp_runtime {
   uv_idle_t ready_idle;
   mp_task *pool; /* dispatchers without work */
   size_t pool_size;
-  mp_task *drainer;           /* the dispatcher that takes messages from `draining` */
-  struct mp_client *draining; /* whose read is being taken; NULL: exhausted */
+  mp_task *drainer;               /* the dispatcher that takes messages from `draining` */
+  struct mp_client *draining;     /* whose read is being taken; NULL: exhausted */
   struct mp_sub *due, **due_tail; /* mailboxes to be dispatched */
   int is_running, is_stopped, is_closing;
 };
@@ -77,8 +77,8 @@ mp_runtime *mp_runtime_new(lua_State *L);
 /* The runtime that is the running function's first upvalue. */
 mp_runtime *mp_runtime_of(lua_State *L);
 
-/* Pushes a new function table into which `functions` are registered with the runtime (at `index`) as
- * their first upvalue. */
+/* Pushes a new function table into which `functions` are registered with the runtime (at `index`)
+ * as their first upvalue. */
 void mp_set_functions(lua_State *L, const luaL_Reg *functions, int index);
 
 /* References into the runtime's table of values. mp_ref pops the value. */
@@ -102,15 +102,16 @@ uint64_t mp_check_seconds(lua_State *L, int index);
 
 /* ---- lcall.c ---- */
 
-/* The one entry into Lua from the loop: calls `function` protected on rt->L, with `ctx` as its light
- * userdata argument. `function` may leave `results` values on rt->L. 1, or 0 after an error, which went to the
- * hook. */
+/* The one entry into Lua from the loop: calls `function` protected on rt->L, with `ctx` as its
+ * light userdata argument. `function` may leave `results` values on rt->L. 1, or 0 after an error,
+ * which went to the hook. */
 int mp_protected(mp_runtime *rt, lua_CFunction function, void *ctx, int results);
 
 /* Gives the error on top of `co` to the hook, with co's traceback; pops nothing from it. */
 void mp_report(mp_runtime *rt, lua_State *co);
 
-/* Pushes the error that lies on top of a dead coroutine, as text with its traceback. It may raise. */
+/* Pushes the error that lies on top of a dead coroutine, as text with its traceback. It may raise.
+ */
 void mp_push_failure(lua_State *L, lua_State *co);
 
 /* Pushes nil, message, "ECODE" and returns 3. `message` NULL: the status's own text. */
@@ -155,7 +156,8 @@ void mp_resume(mp_task *task, int nargs);
 /* Spawns the function and arguments on top of L as a task of its own and starts it; pops them. */
 void mp_spawn(lua_State *L, mp_runtime *rt, int nargs);
 
-void mp_open_task(lua_State *L, int runtime_index); /* metatable, spawn, sleep into the table on top */
+void mp_open_task(lua_State *L,
+                  int runtime_index); /* metatable, spawn, sleep into the table on top */
 
 /* ---- dispatch.c ---- */
 

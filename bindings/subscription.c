@@ -178,8 +178,8 @@ static int subscribe_kind(lua_State *L, moonpool_kind kind) {
   mp_sub *sub = new_sub(L, client, kind, !lua_isnil(L, 3));
   anchor(L, sub, lua_gettop(L), events);
   sub->is_single = count == 1;
-  int status = moonpool_subscribe(client->core, kind, names, count, on_event, on_confirm, sub,
-                                  &sub->core);
+  int status =
+      moonpool_subscribe(client->core, kind, names, count, on_event, on_confirm, sub, &sub->core);
   if (status != MOONPOOL_OK) {
     end(sub);
     mp_sub_release(sub);
@@ -291,10 +291,8 @@ static int tostring_sub(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"on", on}, {"close", close_sub}, {"messages", messages}, {NULL, NULL}};
-static const luaL_Reg client_methods[] = {{"subscribe", subscribe},
-                                          {"psubscribe", psubscribe},
-                                          {"ssubscribe", ssubscribe},
-                                          {NULL, NULL}};
+static const luaL_Reg client_methods[] = {
+    {"subscribe", subscribe}, {"psubscribe", psubscribe}, {"ssubscribe", ssubscribe}, {NULL, NULL}};
 
 void mp_set_subscribe_methods(lua_State *L, int runtime_index) {
   mp_set_functions(L, client_methods, runtime_index);

@@ -108,7 +108,8 @@ void mp_run_ready(mp_runtime *rt) {
   uv_idle_stop(&rt->ready_idle);
   if (rt->due) mp_dispatch_due(rt);
   mp_waiter *last = NULL;
-  for (mp_waiter *w = rt->ready; w; w = w->next) last = w; /* what becomes ready now runs next turn */
+  for (mp_waiter *w = rt->ready; w; w = w->next)
+    last = w; /* what becomes ready now runs next turn */
   while (rt->ready && last && !rt->is_closing) {
     mp_waiter *w = rt->ready;
     int is_last = w == last;

@@ -1,4 +1,5 @@
-/* Repeating timers. Each call of the function is a task; while one still runs, ticks are skipped. */
+/* Repeating timers. Each call of the function is a task; while one still runs, ticks are skipped.
+ */
 #include "runtime.h"
 
 #include <stdlib.h>

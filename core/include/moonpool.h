@@ -279,7 +279,7 @@ MOONPOOL_EXTERN void moonpool_set_drain(moonpool *client, moonpool_drain_cb drai
 
 /* Takes one event: 1 and *event; 2 when confirmations were called back instead (call again); 0 when
  * there is none. Legal only inside the drain callback. */
-MOONPOOL_EXTERN int moonpool_next(moonpool *client, moonpool_event *event);
+MOONPOOL_EXTERN int moonpool_next(moonpool *client, const moonpool_event **event);
 
 /* Counters, all since moonpool_open. */
 typedef struct moonpool_stats {

@@ -276,7 +276,7 @@ void moonpool_set_drain(moonpool *client, moonpool_drain_cb drain, void *ctx) {
   mp_hub_set_drain(client->hub, drain, ctx);
 }
 
-int moonpool_next(moonpool *client, moonpool_event *event) {
+int moonpool_next(moonpool *client, const moonpool_event **event) {
   return mp_hub_next(client->hub, event);
 }
 

@@ -229,34 +229,45 @@ void moonpool_unsubscribe(moonpool_subscription *s, moonpool_confirm_cb confirm,
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
-/* Makes one due callback. 1 and *event for a reconnect that is an event, else 2. */
-static int take_due(mp_hub *hub, moonpool_event *event) {
+/* Hands over hub->event, addressed to one listener. */
+static int give(mp_hub *hub, const moonpool_event **event, moonpool_subscription *s,
+                uint32_t *tag) {
+  hub->event.subscription = s;
+  hub->event.ctx = s->ctx;
+  hub->event.tag = tag;
+  *event = &hub->event;
+  return 1;
+}
+
+static int tell_reconnected(mp_hub *hub, const moonpool_event **event, moonpool_subscription *s) {
+  if (!(s->events & MOONPOOL_EVENT_BIT(MOONPOOL_RECONNECTED))) return 2;
+  hub->event = (moonpool_event){.type = MOONPOOL_RECONNECTED,
+                                .kind = (moonpool_kind)s->names[0].entry->kind,
+                                .count = hub->last_count};
+  return give(hub, event, s, &s->names[0].tag);
+}
+
+/* Makes one due callback: 1 and *event for a reconnect that is asked for, else 2. */
+static int take_due(mp_hub *hub, const moonpool_event **event) {
   moonpool_subscription *s = hub->due;
   unmake_due(hub, s);
-  if (s->state == MP_SUB_CLOSING) {
+  switch (s->state) {
+  case MP_SUB_CLOSING:
     if (s->confirm) s->confirm(s, hub->last_count, NULL, s->confirm_ctx);
     free_subscription(hub, s);
-  } else if (s->state == MP_SUB_PENDING) {
+    return 2;
+  case MP_SUB_PENDING:
     s->state = MP_SUB_ACTIVE;
     unpend(hub, s);
     if (s->confirm) s->confirm(s, hub->last_count, NULL, s->ctx);
-  } else if (s->state == MP_SUB_RESUBSCRIBING) {
-    s->state = MP_SUB_ACTIVE;
-    if (!(s->events & MOONPOOL_EVENT_BIT(MOONPOOL_RECONNECTED))) return 2;
-    *event = (moonpool_event){.type = MOONPOOL_RECONNECTED,
-                              .kind = (moonpool_kind)s->names[0].entry->kind,
-                              .subscription = s,
-                              .ctx = s->ctx,
-                              .tag = &s->names[0].tag,
-                              .count = hub->last_count};
-    return 1;
+    return 2;
+  case MP_SUB_RESUBSCRIBING: s->state = MP_SUB_ACTIVE; return tell_reconnected(hub, event, s);
+  default: return 2;
   }
-  return 2;
 }
 
 static void forget_told_refusal(mp_hub *hub) {
   mp_refusal *refusal = hub->told_refusal;
-  if (!refusal) return;
   hub->told_refusal = NULL;
   refusal->entry->in_flight--;
   mp_hub_release(hub, refusal->entry);
@@ -287,32 +298,23 @@ static void take_refusal(mp_hub *hub) {
   hub->cursor = entry->listeners;
 }
 
-static int give(mp_hub *hub, moonpool_event *event, moonpool_subscription *s, uint32_t *tag) {
-  *event = hub->event;
-  event->subscription = s;
-  event->ctx = s->ctx;
-  event->tag = tag;
-  return 1;
-}
-
 /* The next listener under the cursor that wants the event: 1, or 0 at the end. */
-static int take_cursor(mp_hub *hub, moonpool_event *event) {
+static int take_cursor(mp_hub *hub, const moonpool_event **event) {
   while (hub->cursor) {
     mp_listener *l = hub->cursor;
     moonpool_subscription *s = l->subscription;
     hub->cursor = l->next;
     if (l->born == hub->turn) continue;
-    if (hub->event.type != MOONPOOL_MESSAGE) {
-      if (s->events & MOONPOOL_EVENT_BIT(hub->event.type)) return give(hub, event, s, &l->tag);
+    if (hub->event.type == MOONPOOL_MESSAGE)
+      hub->messages++;
+    else if (!(s->events & MOONPOOL_EVENT_BIT(hub->event.type)))
       continue;
-    }
-    hub->messages++;
     return give(hub, event, s, &l->tag);
   }
   return 0;
 }
 
-static int take_leaver(mp_hub *hub, moonpool_event *event) {
+static int take_leaver(mp_hub *hub, const moonpool_event **event) {
   moonpool_subscription *s = hub->leaver;
   hub->leaver = NULL;
   mp_hub_leaver_done(hub, s);
@@ -327,13 +329,11 @@ static void take_message(mp_hub *hub, moonpool_kind kind, const moonpool_reply *
   mp_entry *entry = mp_names_find(&hub->names, kind, name->u.string.data, name->u.string.len);
   hub->turn++;
   if (!entry || !entry->listeners) return; /* on its way when the last listener left */
-  hub->event.type = MOONPOOL_MESSAGE;
+  if (hub->event.type != MOONPOOL_MESSAGE) hub->event = (moonpool_event){.type = MOONPOOL_MESSAGE};
   hub->event.kind = kind;
   hub->event.channel = channel->u.string;
   hub->event.payload = payload->u.string;
   hub->event.pattern = kind == MOONPOOL_PATTERN ? name->u.string : (moonpool_bytes){NULL, 0};
-  hub->event.count = 0;
-  hub->event.error = (moonpool_error){MOONPOOL_OK, NULL};
   hub->cursor = entry->listeners;
 }
 
@@ -386,12 +386,12 @@ static void take_push(mp_hub *hub, const moonpool_reply *push) {
   mp_link_fail(hub->link, MOONPOOL_EPROTO, "a push that is none of pub/sub's");
 }
 
-int mp_hub_next(mp_hub *hub, moonpool_event *event) {
+int mp_hub_next(mp_hub *hub, const moonpool_event **event) {
   const moonpool_reply *push;
   for (;;) {
     if (hub->cursor && take_cursor(hub, event)) return 1;
     if (hub->is_closed || !hub->is_draining) return 0;
-    forget_told_refusal(hub);
+    if (hub->told_refusal) forget_told_refusal(hub);
     if (hub->leaver) return take_leaver(hub, event);
     if (hub->due) return take_due(hub, event);
     if (hub->refusals) {
@@ -408,10 +408,10 @@ int mp_hub_next(mp_hub *hub, moonpool_event *event) {
 }
 
 static void default_drain(mp_hub *hub) {
-  moonpool_event event;
+  const moonpool_event *event;
   int got;
   while ((got = mp_hub_next(hub, &event)) != 0)
-    if (got == 1) event.subscription->listener(&event);
+    if (got == 1) event->subscription->listener(event);
 }
 
 static void drain(mp_hub *hub) {

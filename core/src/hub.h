@@ -26,7 +26,7 @@ int mp_hub_subscribe(mp_hub *hub, moonpool_kind kind, const moonpool_bytes *name
                      moonpool_event_cb listener, moonpool_confirm_cb confirm, void *ctx,
                      moonpool_subscription **subscription);
 void mp_hub_set_drain(mp_hub *hub, moonpool_drain_cb drain, void *ctx);
-int mp_hub_next(mp_hub *hub, moonpool_event *event);
+int mp_hub_next(mp_hub *hub, const moonpool_event **event);
 
 /* Writes due subscribes and unsubscribes, and calls back what is due without a read. */
 void mp_hub_flush(mp_hub *hub);

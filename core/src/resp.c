@@ -2,9 +2,15 @@
  * reply in an arena that is used again for the next one. The reader owns its input buffer, the
  * mp_resp owns the arena; a reply borrows from the arena until the next mp_resp_next.
  *
+ * What pub/sub lives on does not even get there: a message that lies whole in the bytes read is
+ * taken apart in place (message.c) and borrows from them. Everything else, and a message that was
+ * cut, is the reader's.
+ *
  * hiredis moves the rest of its buffer down whenever 1,024 bytes were consumed (read.c,
  * redisReaderGetReply), so it is fed in slices: what it moves is then at most one slice. */
 #include "resp.h"
+
+#include "message.h"
 
 #include <hiredis/hiredis.h>
 #include <hiredis/read.h>
@@ -38,10 +44,12 @@ struct mp_resp {
   mp_resp_limits limits;
   const char *input; /* borrowed, not yet fed to the reader */
   size_t input_len;
+  size_t fed;     /* bytes of this input that the reader was given */
   size_t wanted;  /* unparsed bytes below which the reader cannot go on */
   char *at, *end; /* the arena's free room */
   chunk *chunks;  /* newest first; the last one is kept */
   size_t arena_bytes;
+  mp_message_reply message_reply;
   int status;
   char message[192];
 };
@@ -211,6 +219,7 @@ mp_resp *mp_resp_new(const moonpool_allocator *allocator, const mp_resp_limits *
   p->reader->maxelements = 0; /* ours is checked in create_array */
 #endif
   p->reader->privdata = p;
+  mp_message_init(&p->message_reply);
   return p;
 }
 
@@ -224,6 +233,7 @@ void mp_resp_free(mp_resp *p) {
 void mp_resp_feed(mp_resp *p, const char *data, size_t len) {
   p->input = data;
   p->input_len = len;
+  p->fed = 0;
 }
 
 /* The length in a bulk string's header that lies complete in the reader's buffer, else -1. hiredis
@@ -267,7 +277,30 @@ static int feed_slice(mp_resp *p) {
     return fail(p, MOONPOOL_ENOMEM, "no memory for %llu bytes read", size, 0);
   p->input += size;
   p->input_len -= size;
+  p->fed += size;
   return 0;
+}
+
+/* Takes back from the reader what it has not looked at yet, if a message begins there. */
+static void unfeed(mp_resp *p) {
+  redisReader *r = p->reader;
+  size_t rest = r->len - r->pos;
+  if (rest > p->fed || !mp_message_begins(r->buf + r->pos, rest)) return;
+  p->input -= rest;
+  p->input_len += rest;
+  p->fed -= rest;
+  r->pos = r->len;
+}
+
+/* A message that lies whole in the input. */
+static const moonpool_reply *take_message(mp_resp *p) {
+  const char *end = mp_message_parse(&p->message_reply, p->input, p->input + p->input_len);
+  if (!end) return NULL;
+  if (p->limits.bytes && (size_t)(end - p->input) > p->limits.bytes)
+    return NULL; /* the reader's to refuse */
+  p->input_len -= (size_t)(end - p->input);
+  p->input = end;
+  return &p->message_reply.nodes[0];
 }
 
 static int reader_failed(mp_resp *p) {
@@ -278,21 +311,26 @@ static int reader_failed(mp_resp *p) {
   return p->status;
 }
 
+static void reuse_arena(mp_resp *p) {
+  if (p->chunks && !p->chunks->next && p->chunks->cap <= CHUNK_KEEP)
+    p->at = (char *)(p->chunks + 1);
+  else
+    arena_reset(p, 0);
+}
+
 int mp_resp_next(mp_resp *p, const moonpool_reply **reply) {
   if (p->status != MOONPOOL_OK) return p->status;
-  /* A reply under way has its first half in the arena. */
-  if (p->reader->ridx < 0) {
-    if (p->chunks && !p->chunks->next && p->chunks->cap <= CHUNK_KEEP)
-      p->at = (char *)(p->chunks + 1);
-    else
-      arena_reset(p, 0);
-  }
+  redisReader *r = p->reader;
+  int is_empty = r->len == r->pos && r->ridx < 0;
+  if (is_empty && p->input_len > 0 && (*reply = take_message(p))) return 1;
+  if (r->ridx < 0) reuse_arena(p); /* else the first half of a reply is in it */
   for (;;) {
-    if (p->reader->len > p->reader->pos || p->reader->ridx >= 0) {
+    if (!is_empty) {
       void *object = NULL;
-      if (redisReaderGetReply(p->reader, &object) != REDIS_OK) return reader_failed(p);
+      if (redisReaderGetReply(r, &object) != REDIS_OK) return reader_failed(p);
       if (object) {
         p->wanted = 0;
+        if (r->len > r->pos) unfeed(p);
         *reply = object;
         return 1;
       }
@@ -302,6 +340,7 @@ int mp_resp_next(mp_resp *p, const moonpool_reply **reply) {
     if (p->input_len == 0) return 0;
     int status = feed_slice(p);
     if (status != 0) return status;
+    is_empty = 0;
   }
 }
 
