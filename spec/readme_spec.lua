@@ -1,0 +1,63 @@
+local program = require "spec.support.program"
+local redis_server = require "spec.support.redis"
+local scratch = require "spec.support.scratch"
+
+local README = scratch.read("README.md")
+
+-- The code blocks of a section, in order.
+local function blocks_of(section)
+  local text = README:match("\n## " .. section .. "\n(.-)\n## ")
+  local blocks = {}
+  for block in text:gmatch("```%l*\n(.-)```") do
+    blocks[#blocks + 1] = block
+  end
+  return blocks
+end
+
+describe("README.md", function()
+  local server, folder, running
+
+  local function start(options)
+    options.env = { REDIS_URL = server.url }
+    running[#running + 1] = program.moonpool(options)
+    return running[#running]
+  end
+
+  before_each(function()
+    server, folder, running = redis_server.start(), scratch.folder(), {}
+  end)
+
+  after_each(function()
+    for _, each in ipairs(running) do
+      each:stop()
+    end
+    server:stop()
+  end)
+
+  it("shows what its bot answers", function()
+    local script, transcript = table.unpack(blocks_of("A bot"))
+    local bot = start { "run", scratch.write(folder .. "/galley.lua", script) }
+    bot:expect_error("ready")
+    local chat = start { "chat", "galley", "--as", "ann", tty = true, stdin = "pipe" }
+    for line in transcript:gmatch("[^\n]+") do
+      if line:find("^[<-]") then
+        chat:expect("^" .. line:gsub("%p", "%%%0") .. "$")
+      else
+        chat:write(line .. "\n")
+      end
+    end
+    assert.equal(0, chat:wait())
+    assert.equal(transcript, (chat:output():gsub("\r", "")))
+  end)
+
+  it("shows what its library example prints", function()
+    local script, _, output = table.unpack(blocks_of("The library"))
+    local here = scratch.shell("pwd")
+    local result = program.run { "lua5.4", scratch.write(folder .. "/tides.lua", script), env = {
+      REDIS_URL = server.url,
+      LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(here, here),
+      LUA_CPATH = here .. "/build/lua/?.so;;",
+    } }
+    assert.same({ status = 0, stdout = output, stderr = "" }, result)
+  end)
+end)
