@@ -363,7 +363,7 @@ TEST(without_file_descriptors_the_reason_is_told) {
   REQUIRE(!getrlimit(RLIMIT_NOFILE, &limit));
   uv_run(&f.loop, UV_RUN_NOWAIT);
   none = limit;
-  none.rlim_cur = (rlim_t)lowest_free_fd();
+  none.rlim_cur = 0; /* for new ones */
   REQUIRE(!setrlimit(RLIMIT_NOFILE, &none));
   check_fails(&f, "redis://127.0.0.1:1", DEADLINE, MOONPOOL_ECONN,
               "connect to 127.0.0.1:1: too many open files");
