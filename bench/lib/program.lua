@@ -46,11 +46,12 @@ local function print_text(name, run, result)
 end
 
 local function is_all_met(limits)
+  local is_met = true
   for _, limit in ipairs(limits) do
     limit.is_met = report.is_met(limit)
-    if not limit.is_met then return false end
+    is_met = is_met and limit.is_met
   end
-  return true
+  return is_met
 end
 
 local function execute(bench, name, options, measure)

@@ -81,8 +81,8 @@ end
 --- @param limits bench.limit[]
 function report.print_limits(limits)
   for _, limit in ipairs(limits) do
-    limit.is_met = report.is_met(limit)
-    print(("%s  %s: %s (limit: %s %g)"):format(limit.is_met and "met   " or "MISSED", limit.text,
+    local verdict = report.is_met(limit) and "met   " or limit.value and "MISSED" or "open  "
+    print(("%s  %s: %s (limit: %s %g)"):format(verdict, limit.text,
       limit.value and ("%.3g"):format(limit.value) or "not measured",
       limit.is_at_least and "at least" or "at most", limit.limit))
   end

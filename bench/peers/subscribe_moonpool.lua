@@ -1,5 +1,5 @@
--- CHANNELS channels on one link: what they take of the process's memory, then, with that link
--- killed, how long until Redis has confirmed all of them again.
+-- CHANNELS channels on one link: what they take of the process's memory; then that link is killed:
+-- how long from Redis's "OK" to CLIENT KILL until it has confirmed all of them again.
 -- usage: lua5.4 subscribe_moonpool.lua ADDRESS CHANNELS each|list
 --   each: a subscription a channel; list: one subscription with all names
 package.path = arg[0]:match("^(.-)[^/]*$") .. "../lib/?.lua;" .. package.path
@@ -51,14 +51,16 @@ moonpool.run(function()
   local id, count = subscriber_link(redis)
   assert(count == #names, "Redis counts other subscriptions")
   local reconnects = redis:stats().reconnects
-  local cpu, wall = os.clock(), moonpool.now()
+  local killing = moonpool.now()
   assert(redis:client("KILL", "ID", id))
+  local cpu, wall = os.clock(), moonpool.now()
   await_all_confirmed(redis, #names, reconnects)
-  cpu, wall = os.clock() - cpu, moonpool.now() - wall
+  local cpu_used, wall_used = os.clock() - cpu, moonpool.now() - wall
 
   local new_id, new_count = subscriber_link(redis)
   assert(new_id ~= id and new_count == #names, "Redis counts other subscriptions afterwards")
-  print(("result %d %.0f %.0f bytes=%.1f"):format(#names, cpu * 1e9, wall * 1e9, bytes))
+  local line = "result %d %.0f %.0f bytes=%.1f kill_ms=%.1f"
+  print(line:format(#names, cpu_used * 1e9, wall_used * 1e9, bytes, (wall - killing) * 1e3))
   if subscription then subscription:close() end
   redis:close()
   moonpool.stop()
