@@ -3,6 +3,7 @@
 # (sourced by quickstart; uses steps.sh and LUA).
 
 readonly ROOM=moonpool
+readonly USER_NAME=guest           # whom we join as
 readonly GREETED='Welcome to'      # what the greeter says when we have joined
 readonly LAST_WORD='user\":\"stats' # whose answer ends the conversation: its last line is !stats
 readonly SPEED=60                  # a minute of the conversation in a second
@@ -11,7 +12,7 @@ readonly DEADLINE=30               # seconds for what takes well under that
 demo_folder=''
 demo_pids=()
 
-# background LOG COMMAND…: in a session of its own, so that Ctrl-C reaches it through us, in order.
+# background LOG COMMAND…: in a session of its own, so that Ctrl-C reaches it through us alone.
 background() {
   local log=$demo_folder/$1
   shift
@@ -19,18 +20,17 @@ background() {
   demo_pids+=("$!")
 }
 
-# Ends what we started, the latest first, and leaves nothing behind.
+# Ends what we started, and leaves nothing behind.
 end_demo() {
-  local index pid
+  local pid
   trap '' INT TERM HUP
-  for ((index = ${#demo_pids[@]} - 1; index >= 0; index--)); do
-    pid=${demo_pids[index]}
-    kill -TERM "$pid" 2> /dev/null
-    end_of "$pid" 10 || kill -KILL "$pid" 2> /dev/null
+  [ ${#demo_pids[@]} -eq 0 ] || kill -TERM "${demo_pids[@]}" 2> /dev/null
+  for pid in "${demo_pids[@]}"; do
+    until_true 10 has_ended "$pid" || kill -KILL "$pid" 2> /dev/null
     wait "$pid" 2> /dev/null
   done
   demo_pids=()
-  [ -n "$demo_folder" ] && rm -rf "$demo_folder"
+  [ -z "$demo_folder" ] || rm -rf "$demo_folder"
   demo_folder=''
 }
 
@@ -46,10 +46,6 @@ until_true() {
 
 has_ended() {
   ! kill -0 "$1" 2> /dev/null
-}
-
-end_of() {
-  until_true "$2" has_ended "$1"
 }
 
 # await LOG TEXT WHAT: until the program's output holds the text.
@@ -81,7 +77,7 @@ start_bots() {
 
 # start_chat: our place in the room, on the script's own input and output.
 start_chat() {
-  "$LUA" bin/moonpool chat "$ROOM" --as you <&0 &
+  "$LUA" bin/moonpool chat "$ROOM" --as "$USER_NAME" <&0 &
   chat_pid=$!
   demo_pids+=("$chat_pid")
   await feed "$GREETED" "the greeter"
@@ -89,7 +85,7 @@ start_chat() {
 }
 
 chat_on_terminal() {
-  say "You are one of its users: type, and press Enter; !roll 2d6, !seen nemo and !stats are for"
+  say "You are $USER_NAME there: type, and press Enter; !roll 2d6, !seen nemo and !stats are for"
   say "the bots. /quit or Ctrl-D leaves. To join from another terminal:"
   say "bin/moonpool chat $ROOM --as ann --redis unix://$(find "$demo_folder" -type s -print -quit)"
   start_chat

@@ -57,17 +57,3 @@ describe("tools/packages.sh", function()
     assert.matches("missing: hiredis argparse busted\n", result.stdout, 1, true)
   end)
 end)
-
-describe("quickstart", function()
-  it("explains itself", function()
-    local result = program.run { "./quickstart", "--help" }
-    assert.equal(0, result.status)
-    assert.matches("Usage: ./quickstart", result.stdout, 1, true)
-  end)
-
-  it("refuses what it does not know", function()
-    local result = program.run { "./quickstart", "tset" }
-    assert.equal(2, result.status)
-    assert.matches("Usage", result.stderr)
-  end)
-end)
