@@ -32,12 +32,15 @@ void mp_hub_leaver_done(mp_hub *hub, moonpool_subscription *leaver) {
 
 /* ---- pending subscriptions ------------------------------------------------------------------- */
 
-static void unpend(mp_hub *hub, moonpool_subscription *s) {
-  if (!s->pending) return;
-  s->pending->prev->next = s->pending->next;
-  s->pending->next->prev = s->pending->prev;
-  mp_free(hub->allocator, s->pending);
-  s->pending = NULL;
+/* Takes it off the list: its callback. The state is the caller's to change. */
+static moonpool_confirm_cb unpend(mp_hub *hub, moonpool_subscription *s) {
+  mp_pending *pending = s->wait.pending;
+  moonpool_confirm_cb confirm = pending->confirm;
+  pending->prev->next = pending->next;
+  pending->next->prev = pending->prev;
+  mp_free(hub->allocator, pending);
+  s->wait.pending = NULL;
+  return confirm;
 }
 
 static void on_pending_timer(uv_timer_t *timer);
@@ -57,35 +60,36 @@ static void pend(mp_hub *hub, moonpool_subscription *s, mp_pending *pending) {
   pending->next = &hub->pending;
   pending->prev = hub->pending.prev;
   pending->prev->next = pending->next->prev = pending;
-  s->pending = pending;
+  s->wait.pending = pending;
   if (timeout) watch_pending(hub);
 }
 
 /* ---- listeners ------------------------------------------------------------------------------- */
 
 static void append_listener(mp_entry *entry, mp_listener *l) {
-  if (!entry->listeners) {
-    entry->listeners = l->prev = l;
+  mp_listener *first = entry->who.listeners;
+  if (!first) {
+    entry->who.listeners = l->prev = l;
     return;
   }
-  l->prev = entry->listeners->prev;
+  l->prev = first->prev;
   l->prev->next = l;
-  entry->listeners->prev = l;
+  first->prev = l;
 }
 
 static void remove_listener(mp_hub *hub, mp_listener *l) {
   mp_entry *entry = l->entry;
   if (hub->cursor == l) hub->cursor = l->next;
-  if (entry->listeners == l)
-    entry->listeners = l->next;
+  if (entry->who.listeners == l)
+    entry->who.listeners = l->next;
   else
     l->prev->next = l->next;
   if (l->next)
     l->next->prev = l->prev;
-  else if (entry->listeners)
-    entry->listeners->prev = l->prev;
+  else if (entry->who.listeners)
+    entry->who.listeners->prev = l->prev;
   l->entry = NULL;
-  if (!entry->listeners) hub->wanted--;
+  if (!entry->who.listeners) hub->wanted--;
 }
 
 /* The subscription leaves its names. With `leaver`, it waits for those that Redis must be told of;
@@ -96,11 +100,11 @@ static uint32_t detach(mp_hub *hub, moonpool_subscription *s, moonpool_subscript
     mp_entry *entry = s->names[i].entry;
     if (!entry) continue;
     remove_listener(hub, &s->names[i]);
-    if (entry->listeners) continue;
+    if (entry->who.listeners) continue;
     int is_there = entry->state == MP_ENTRY_SUBSCRIBING || entry->state == MP_ENTRY_CONFIRMED;
     if (leaver && is_there) {
-      if (entry->leaver) mp_hub_leaver_done(hub, entry->leaver);
-      entry->leaver = leaver;
+      entry->who.leaver = leaver;
+      entry->has_leaver = 1;
       waits++;
     }
     if (!hub->is_closed) mp_hub_touch(hub, entry);
@@ -109,7 +113,6 @@ static uint32_t detach(mp_hub *hub, moonpool_subscription *s, moonpool_subscript
 }
 
 static void free_subscription(mp_hub *hub, moonpool_subscription *s) {
-  unpend(hub, s);
   unmake_due(hub, s);
   if (hub->leaver == s) hub->leaver = NULL;
   mp_free(hub->allocator, s);
@@ -117,11 +120,10 @@ static void free_subscription(mp_hub *hub, moonpool_subscription *s) {
 
 /* Ends a subscription that was never confirmed, and tells why. */
 static void fail_pending(mp_hub *hub, moonpool_subscription *s, int status, const char *message) {
-  moonpool_confirm_cb confirm = s->confirm;
+  moonpool_confirm_cb confirm = unpend(hub, s);
   moonpool_error error = {(moonpool_status)status, message};
   void *ctx = s->ctx;
   detach(hub, s, NULL);
-  unpend(hub, s);
   unmake_due(hub, s);
   if (confirm) confirm(s, hub->last_count, &error, ctx);
   mp_free(hub->allocator, s);
@@ -153,11 +155,12 @@ static int check_names(const mp_hub *hub, const moonpool_bytes *names, size_t co
 }
 
 static void attach(mp_hub *hub, moonpool_subscription *s, mp_entry *entry) {
-  mp_entry *known = entry->listeners ? entry : NULL;
-  if (known && known->listeners->prev->subscription == s) return; /* named twice */
+  mp_listener *first = mp_listeners_of(entry);
+  if (first && first->prev->subscription == s) return; /* named twice */
   mp_listener *l = &s->names[s->size++];
   *l = (mp_listener){.entry = entry, .subscription = s, .born = hub->turn};
-  if (!known) hub->wanted++;
+  if (!first) hub->wanted++;
+  mp_hub_dismiss_leaver(hub, entry);
   append_listener(entry, l);
   if (entry->state == MP_ENTRY_REFUSED) entry->state = MP_ENTRY_ABSENT;
   l->is_confirmed = entry->state == MP_ENTRY_CONFIRMED;
@@ -192,8 +195,8 @@ int mp_hub_subscribe(mp_hub *hub, moonpool_kind kind, const moonpool_bytes *name
     attach(hub, s, entry);
   }
   s->listener = listener;
-  s->confirm = confirm;
   s->ctx = ctx;
+  pending->confirm = confirm;
   pend(hub, s, pending);
   if (s->unconfirmed == 0) mp_hub_make_due(hub, s);
   *subscription = s;
@@ -218,7 +221,7 @@ void moonpool_unsubscribe(moonpool_subscription *s, moonpool_confirm_cb confirm,
   }
   unmake_due(hub, s);
   s->state = MP_SUB_CLOSING;
-  s->confirm = confirm;
+  s->wait.confirm = confirm;
   s->confirm_ctx = ctx;
   s->unconfirmed = detach(hub, s, confirm ? s : NULL);
   if (!confirm)
@@ -250,16 +253,17 @@ static int tell_reconnected(mp_hub *hub, const moonpool_event **event, moonpool_
 /* Makes one due callback: 1 and *event for a reconnect that is asked for, else 2. */
 static int take_due(mp_hub *hub, const moonpool_event **event) {
   moonpool_subscription *s = hub->due;
+  moonpool_confirm_cb confirm;
   unmake_due(hub, s);
   switch (s->state) {
   case MP_SUB_CLOSING:
-    if (s->confirm) s->confirm(s, hub->last_count, NULL, s->confirm_ctx);
+    s->wait.confirm(s, hub->last_count, NULL, s->confirm_ctx);
     free_subscription(hub, s);
     return 2;
   case MP_SUB_PENDING:
     s->state = MP_SUB_ACTIVE;
-    unpend(hub, s);
-    if (s->confirm) s->confirm(s, hub->last_count, NULL, s->ctx);
+    confirm = unpend(hub, s);
+    if (confirm) confirm(s, hub->last_count, NULL, s->ctx);
     return 2;
   case MP_SUB_RESUBSCRIBING: s->state = MP_SUB_ACTIVE; return tell_reconnected(hub, event, s);
   default: return 2;
@@ -275,7 +279,7 @@ static void forget_told_refusal(mp_hub *hub) {
 }
 
 static moonpool_subscription *first_pending_on(const mp_entry *entry) {
-  for (mp_listener *l = entry->listeners; l; l = l->next)
+  for (mp_listener *l = mp_listeners_of(entry); l; l = l->next)
     if (l->subscription->state == MP_SUB_PENDING) return l->subscription;
   return NULL;
 }
@@ -294,8 +298,8 @@ static void take_refusal(mp_hub *hub) {
                                 .kind = (moonpool_kind)entry->kind,
                                 .channel = {entry->name, entry->len},
                                 .error = {(moonpool_status)refusal->status, refusal->message}};
-  hub->turn++;
-  hub->cursor = entry->listeners;
+  hub->turn = (hub->turn + 1) & MP_TURN_MASK;
+  hub->cursor = mp_listeners_of(entry);
 }
 
 /* The next listener under the cursor that wants the event: 1, or 0 at the end. */
@@ -327,14 +331,14 @@ static int take_leaver(mp_hub *hub, const moonpool_event **event) {
 static void take_message(mp_hub *hub, moonpool_kind kind, const moonpool_reply *name,
                          const moonpool_reply *channel, const moonpool_reply *payload) {
   mp_entry *entry = mp_names_find(&hub->names, kind, name->u.string.data, name->u.string.len);
-  hub->turn++;
-  if (!entry || !entry->listeners) return; /* on its way when the last listener left */
+  hub->turn = (hub->turn + 1) & MP_TURN_MASK;
+  if (!entry || !mp_listeners_of(entry)) return; /* on its way when the last listener left */
   if (hub->event.type != MOONPOOL_MESSAGE) hub->event = (moonpool_event){.type = MOONPOOL_MESSAGE};
   hub->event.kind = kind;
   hub->event.channel = channel->u.string;
   hub->event.payload = payload->u.string;
   hub->event.pattern = kind == MOONPOOL_PATTERN ? name->u.string : (moonpool_bytes){NULL, 0};
-  hub->cursor = entry->listeners;
+  hub->cursor = mp_listeners_of(entry);
 }
 
 static int are_strings(const moonpool_reply *a, const moonpool_reply *b) {
@@ -521,7 +525,7 @@ static void end_closing(mp_hub *hub) {
   while (hub->due) { /* the others' listeners are detached: only closing ones are left */
     moonpool_subscription *s = hub->due;
     unmake_due(hub, s);
-    if (s->confirm) s->confirm(s, hub->last_count, NULL, s->confirm_ctx);
+    s->wait.confirm(s, hub->last_count, NULL, s->confirm_ctx);
     free_subscription(hub, s);
   }
 }
@@ -530,17 +534,16 @@ void mp_hub_close(mp_hub *hub, void (*on_gone)(void *ctx), void *ctx) {
   char message[256];
   snprintf(message, sizeof message, "%s: the client was closed", hub->config.link.url->address);
   moonpool_error error = {MOONPOOL_ECLOSED, message};
-  mp_entry *entry;
   hub->is_closed = 1;
   hub->on_gone = on_gone;
   hub->gone_ctx = ctx;
   if (hub->leaver) mp_hub_leaver_done(hub, hub->leaver);
   hub->leaver = NULL;
   if (hub->link) mp_link_close(hub->link, let_go, hub);
-  for (entry = mp_names_next(&hub->names, NULL); entry; entry = mp_names_next(&hub->names, entry)) {
-    while (entry->listeners) end_subscription(hub, entry->listeners->subscription, &error);
-    if (entry->leaver) mp_hub_leaver_done(hub, entry->leaver);
-    entry->leaver = NULL;
+  for (size_t i = 0; i < hub->names.count; i++) {
+    mp_entry *entry = hub->names.list[i];
+    mp_hub_dismiss_leaver(hub, entry);
+    while (entry->who.listeners) end_subscription(hub, entry->who.listeners->subscription, &error);
   }
   end_closing(hub);
   uv_close((uv_handle_t *)&hub->pending_timer, on_timer_closed);

@@ -13,14 +13,17 @@ typedef struct mp_listener {
   mp_entry *entry;
   moonpool_subscription *subscription;
   uint32_t tag;
-  uint32_t born; /* the hub's turn in which it was added: events of that turn are not for it */
-  uint8_t is_confirmed;
+  uint32_t born : 31; /* the hub's turn in which it was added: events of that turn are not for it */
+  uint32_t is_confirmed : 1;
 } mp_listener;
+
+#define MP_TURN_MASK 0x7fffffffu
 
 /* A subscription that waits for its first confirmation, in the order of the deadlines. */
 typedef struct mp_pending {
   struct mp_pending *next, *prev;
   moonpool_subscription *subscription;
+  moonpool_confirm_cb confirm; /* with the subscription's ctx */
   uint64_t deadline;
 } mp_pending;
 
@@ -35,9 +38,11 @@ struct moonpool_subscription {
   mp_hub *hub;
   moonpool_event_cb listener;
   void *ctx;
-  moonpool_confirm_cb confirm;
-  void *confirm_ctx;
-  mp_pending *pending;
+  union {
+    mp_pending *pending;         /* MP_SUB_PENDING */
+    moonpool_confirm_cb confirm; /* MP_SUB_CLOSING */
+  } wait;
+  void *confirm_ctx;               /* MP_SUB_CLOSING */
   moonpool_subscription *due_next; /* in the hub's list of those with a callback due */
   uint32_t size, unconfirmed;
   uint8_t state, events, is_due;
@@ -89,6 +94,14 @@ void mp_hub_sync(mp_hub *hub);
 /* A subscribe or unsubscribe push of Redis. */
 void mp_hub_take_confirmation(mp_hub *hub, moonpool_kind kind, int is_subscribe,
                               const moonpool_reply *channel, long long count);
+
+/* The first listener of an entry, or NULL. */
+static inline mp_listener *mp_listeners_of(const mp_entry *entry) {
+  return entry->has_leaver ? NULL : entry->who.listeners;
+}
+
+/* Nobody waits for the entry's UNSUBSCRIBE any more; the entry has no listeners then. */
+void mp_hub_dismiss_leaver(mp_hub *hub, mp_entry *entry);
 
 /* The link is down: nothing is confirmed any more. */
 void mp_hub_forget_confirmed(mp_hub *hub);

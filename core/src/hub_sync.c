@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#define AHEAD 4u             /* confirmations whose entries are fetched before they are read */
 #define COMMAND_BYTES 65536u /* of names in one command, unless a single one is longer */
 
 /* One SUBSCRIBE or UNSUBSCRIBE on its way. */
@@ -38,7 +39,7 @@ static mp_entry *untouch_first(mp_hub *hub) {
 }
 
 void mp_hub_release(mp_hub *hub, mp_entry *entry) {
-  int is_needed = entry->listeners || entry->leaver || entry->in_flight || entry->is_dirty;
+  int is_needed = entry->who.listeners || entry->in_flight || entry->is_dirty;
   if (!is_needed && entry->state != MP_ENTRY_CONFIRMED) mp_names_remove(&hub->names, entry);
 }
 
@@ -48,9 +49,15 @@ static void set_state(mp_hub *hub, mp_entry *entry, mp_entry_state state) {
   entry->state = (uint8_t)state;
 }
 
-static void leaver_of_entry_done(mp_hub *hub, mp_entry *entry) {
-  moonpool_subscription *leaver = entry->leaver;
-  entry->leaver = NULL;
+static moonpool_subscription *take_leaver(mp_entry *entry) {
+  moonpool_subscription *leaver = entry->has_leaver ? entry->who.leaver : NULL;
+  if (leaver) entry->who.listeners = NULL;
+  entry->has_leaver = 0;
+  return leaver;
+}
+
+void mp_hub_dismiss_leaver(mp_hub *hub, mp_entry *entry) {
+  moonpool_subscription *leaver = take_leaver(entry);
   if (leaver) mp_hub_leaver_done(hub, leaver);
 }
 
@@ -59,7 +66,7 @@ static void leaver_of_entry_done(mp_hub *hub, mp_entry *entry) {
 static void confirm_subscribed(mp_hub *hub, mp_entry *entry) {
   if (entry->in_flight > 0 || entry->state != MP_ENTRY_SUBSCRIBING) return; /* a later one counts */
   set_state(hub, entry, MP_ENTRY_CONFIRMED);
-  for (mp_listener *l = entry->listeners; l; l = l->next) {
+  for (mp_listener *l = mp_listeners_of(entry); l; l = l->next) {
     if (l->is_confirmed) continue;
     l->is_confirmed = 1;
     if (--l->subscription->unconfirmed == 0) mp_hub_make_due(hub, l->subscription);
@@ -72,18 +79,18 @@ static void tell_of(mp_hub *hub, const command *c, const moonpool_reply *channel
                                 .kind = (moonpool_kind)c->kind,
                                 .channel = channel->u.string,
                                 .count = hub->last_count};
-  hub->turn++;
+  hub->turn = (hub->turn + 1) & MP_TURN_MASK;
 }
 
 static void confirm_one(mp_hub *hub, command *c, const moonpool_reply *channel) {
   mp_entry *entry = c->items[c->done].entry;
   moonpool_subscription *leaver = c->items[c->done].leaver;
-  c->done++;
+  if (++c->done + AHEAD < c->size) __builtin_prefetch(c->items[c->done + AHEAD].entry);
   entry->in_flight--;
   if (c->is_subscribe) {
     tell_of(hub, c, channel, MOONPOOL_SUBSCRIBED);
     confirm_subscribed(hub, entry);
-    hub->cursor = entry->listeners;
+    hub->cursor = mp_listeners_of(entry);
     return;
   }
   if (entry->in_flight == 0 && entry->state == MP_ENTRY_LEAVING)
@@ -183,7 +190,7 @@ static void on_command(const moonpool_reply *reply, const moonpool_error *error,
 }
 
 static void forget_listeners(mp_entry *entry) {
-  for (mp_listener *l = entry->listeners; l; l = l->next) {
+  for (mp_listener *l = mp_listeners_of(entry); l; l = l->next) {
     moonpool_subscription *s = l->subscription;
     if (l->is_confirmed) s->unconfirmed++;
     l->is_confirmed = 0;
@@ -192,17 +199,17 @@ static void forget_listeners(mp_entry *entry) {
 }
 
 void mp_hub_forget_confirmed(mp_hub *hub) {
-  mp_entry *entry = mp_names_next(&hub->names, NULL);
-  while (entry) {
-    mp_entry *next = mp_names_next(&hub->names, entry);
+  for (size_t i = 0; i < hub->names.count;) {
+    mp_entry *entry = hub->names.list[i];
+    size_t before = hub->names.count;
     forget_listeners(entry);
     set_state(hub, entry, MP_ENTRY_ABSENT);
-    leaver_of_entry_done(hub, entry);
-    if (entry->listeners)
+    mp_hub_dismiss_leaver(hub, entry);
+    if (mp_listeners_of(entry))
       mp_hub_touch(hub, entry);
     else
       mp_hub_release(hub, entry);
-    entry = next;
+    if (hub->names.count == before) i++; /* else another one took its place */
   }
 }
 
@@ -212,8 +219,9 @@ typedef enum need { NEED_NOTHING, NEED_SUBSCRIBE, NEED_UNSUBSCRIBE } need;
 
 static need need_of(const mp_entry *entry) {
   int is_there = entry->state == MP_ENTRY_SUBSCRIBING || entry->state == MP_ENTRY_CONFIRMED;
-  if (entry->listeners && !is_there && entry->state != MP_ENTRY_REFUSED) return NEED_SUBSCRIBE;
-  return !entry->listeners && is_there ? NEED_UNSUBSCRIBE : NEED_NOTHING;
+  int is_wanted = mp_listeners_of(entry) != NULL;
+  if (is_wanted && !is_there && entry->state != MP_ENTRY_REFUSED) return NEED_SUBSCRIBE;
+  return !is_wanted && is_there ? NEED_UNSUBSCRIBE : NEED_NOTHING;
 }
 
 static moonpool_bytes verb_of(moonpool_kind kind, need what) {
@@ -229,7 +237,7 @@ static moonpool_bytes verb_of(moonpool_kind kind, need what) {
 static mp_entry *first_in_need(mp_hub *hub) {
   while (hub->dirty && need_of(hub->dirty) == NEED_NOTHING) {
     mp_entry *entry = untouch_first(hub);
-    leaver_of_entry_done(hub, entry);
+    mp_hub_dismiss_leaver(hub, entry);
     mp_hub_release(hub, entry);
   }
   return hub->dirty;
@@ -262,8 +270,7 @@ static void encode(command *c, mp_buf *out, moonpool_bytes verb, mp_hub *hub) {
     entry->is_solo = 0;
     set_state(hub, entry, c->is_subscribe ? MP_ENTRY_SUBSCRIBING : MP_ENTRY_LEAVING);
     c->items[i].entry = entry;
-    c->items[i].leaver = entry->leaver;
-    entry->leaver = NULL;
+    c->items[i].leaver = take_leaver(entry);
   }
 }
 
@@ -299,11 +306,11 @@ void mp_hub_sync(mp_hub *hub) {
   if (!hub->link || mp_link_state(hub->link) != MOONPOOL_READY) {
     /* Nothing to write to; but who left while the link was down need not wait for it. */
     mp_entry *entry = hub->dirty;
-    for (; entry; entry = entry->dirty_next)
-      if (!entry->listeners) leaver_of_entry_done(hub, entry);
+    for (; entry; entry = entry->dirty_next) mp_hub_dismiss_leaver(hub, entry);
     return;
   }
   size_t window = hub->options->subscribe_window;
-  while (!hub->is_closed && (window == 0 || hub->commands_in_flight < window))
+  if (window == 0 || window > MP_IN_FLIGHT_MAX) window = MP_IN_FLIGHT_MAX;
+  while (!hub->is_closed && hub->commands_in_flight < window)
     if (!write_next(hub)) break;
 }

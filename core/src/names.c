@@ -7,16 +7,11 @@ void mp_names_init(mp_names *names, const moonpool_allocator *allocator, uint64_
 }
 
 void mp_names_free(mp_names *names) {
-  for (size_t i = 0; i < names->size; i++) {
-    while (names->buckets[i]) {
-      mp_entry *entry = names->buckets[i];
-      names->buckets[i] = entry->next;
-      mp_free(names->allocator, entry);
-    }
-  }
+  for (size_t i = 0; i < names->count; i++) mp_free(names->allocator, names->list[i]);
   mp_free(names->allocator, names->buckets);
-  names->buckets = NULL;
-  names->count = names->size = 0;
+  mp_free(names->allocator, names->list);
+  names->buckets = names->list = NULL;
+  names->count = names->size = names->list_size = 0;
 }
 
 static uint64_t mix(uint64_t a, uint64_t b) {
@@ -46,7 +41,7 @@ static mp_entry *find_hashed(const mp_names *names, uint32_t hash, moonpool_kind
                              const char *name, size_t len) {
   if (names->size == 0) return NULL;
   for (mp_entry *entry = *slot(names, hash); entry; entry = entry->next)
-    if (entry->hash == hash && entry->len == len && entry->kind == (uint8_t)kind &&
+    if (entry->hash == hash && entry->len == len && entry->kind == kind &&
         memcmp(entry->name, name, len) == 0)
       return entry;
   return NULL;
@@ -56,17 +51,14 @@ mp_entry *mp_names_find(const mp_names *names, moonpool_kind kind, const char *n
   return find_hashed(names, hash_of(names, kind, name, len), kind, name, len);
 }
 
-static int grow(mp_names *names) {
+static int grow_buckets(mp_names *names) {
   size_t size = names->size ? names->size * 2 : SIZE_MIN;
   mp_entry **buckets = mp_calloc(names->allocator, size * sizeof *buckets);
   if (!buckets) return names->size ? MOONPOOL_OK : MOONPOOL_ENOMEM; /* full, but it works */
-  for (size_t i = 0; i < names->size; i++) {
-    while (names->buckets[i]) {
-      mp_entry *entry = names->buckets[i];
-      names->buckets[i] = entry->next;
-      entry->next = buckets[entry->hash & (size - 1)];
-      buckets[entry->hash & (size - 1)] = entry;
-    }
+  for (size_t i = 0; i < names->count; i++) {
+    mp_entry *entry = names->list[i], **bucket = &buckets[entry->hash & (size - 1)];
+    entry->next = *bucket;
+    *bucket = entry;
   }
   mp_free(names->allocator, names->buckets);
   names->buckets = buckets;
@@ -74,37 +66,47 @@ static int grow(mp_names *names) {
   return MOONPOOL_OK;
 }
 
+static int grow_list(mp_names *names) {
+  size_t size = names->list_size ? names->list_size + names->list_size / 2 : SIZE_MIN;
+  const moonpool_allocator *a = names->allocator;
+  mp_entry **list = a->realloc(a->ctx, names->list, size * sizeof *list);
+  if (!list) return MOONPOOL_ENOMEM;
+  names->list = list;
+  names->list_size = size;
+  return MOONPOOL_OK;
+}
+
+static int make_room(mp_names *names) {
+  if (names->count >= UINT32_MAX) return MOONPOOL_ENOMEM;
+  if (names->count >= names->list_size && grow_list(names) != MOONPOOL_OK) return MOONPOOL_ENOMEM;
+  return names->count >= names->size ? grow_buckets(names) : MOONPOOL_OK;
+}
+
 mp_entry *mp_names_add(mp_names *names, moonpool_kind kind, const char *name, size_t len) {
   uint32_t hash = hash_of(names, kind, name, len);
   mp_entry *entry = find_hashed(names, hash, kind, name, len);
   if (entry) return entry;
-  if (names->count >= names->size && grow(names) != MOONPOOL_OK) return NULL;
+  if (make_room(names) != MOONPOOL_OK) return NULL;
   entry = mp_alloc(names->allocator, sizeof *entry + len + 1);
   if (!entry) return NULL;
   memset(entry, 0, sizeof *entry);
   entry->hash = hash;
   entry->len = (uint32_t)len;
-  entry->kind = (uint8_t)kind;
+  entry->kind = kind;
   if (len) memcpy(entry->name, name, len);
   entry->name[len] = '\0';
   entry->next = *slot(names, hash);
   *slot(names, hash) = entry;
-  names->count++;
+  entry->place = (uint32_t)names->count;
+  names->list[names->count++] = entry;
   return entry;
 }
 
 void mp_names_remove(mp_names *names, mp_entry *entry) {
-  mp_entry **at = slot(names, entry->hash);
+  mp_entry **at = slot(names, entry->hash), *last = names->list[--names->count];
   while (*at != entry) at = &(*at)->next;
   *at = entry->next;
-  names->count--;
+  names->list[entry->place] = last;
+  last->place = entry->place;
   mp_free(names->allocator, entry);
-}
-
-mp_entry *mp_names_next(const mp_names *names, const mp_entry *entry) {
-  if (entry && entry->next) return entry->next;
-  size_t i = entry ? (entry->hash & (names->size - 1)) + 1 : 0;
-  for (; i < names->size; i++)
-    if (names->buckets[i]) return names->buckets[i];
-  return NULL;
 }

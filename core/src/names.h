@@ -16,21 +16,31 @@ typedef enum mp_entry_state {
 } mp_entry_state;
 
 typedef struct mp_entry {
-  struct mp_entry *next;         /* in its bucket */
-  struct mp_entry *dirty_next;   /* in the hub's queue of entries to look at */
-  struct mp_listener *listeners; /* first; its `prev` is the last */
-  moonpool_subscription *leaver; /* waits for the UNSUBSCRIBE that is still to be written */
+  struct mp_entry *next;       /* in its bucket */
+  struct mp_entry *dirty_next; /* in the hub's queue of entries to look at */
+  union {
+    struct mp_listener *listeners; /* first; its `prev` is the last */
+    moonpool_subscription *leaver; /* has_leaver: waits for the UNSUBSCRIBE still to be written */
+  } who;
   uint32_t hash, len;
-  uint32_t in_flight; /* commands on their way that name it */
-  uint8_t kind, state, is_dirty;
-  uint8_t is_solo; /* asked for in a command of its own: Redis refused one that named more */
-  char name[];     /* terminated */
+  uint32_t place;     /* in the table's list */
+  uint16_t in_flight; /* commands on their way that name it, at most MP_IN_FLIGHT_MAX */
+  uint8_t state;
+  uint8_t kind : 2;
+  uint8_t has_leaver : 1;
+  uint8_t is_dirty : 1;
+  uint8_t is_solo : 1; /* asked for in a command of its own: Redis refused one that named more */
+  char name[];         /* terminated */
 } mp_entry;
 
+#define MP_IN_FLIGHT_MAX 60000u
+
+/* Buckets to find an entry by name; a list, in the order in which entries were made but for
+ * removals, to walk them: their memory lies in that order too, which a walk by hash would lose. */
 typedef struct mp_names {
   const moonpool_allocator *allocator;
-  mp_entry **buckets;
-  size_t count, size; /* size is 0 or a power of two */
+  mp_entry **buckets, **list;
+  size_t count, size, list_size; /* size is 0 or a power of two */
   uint64_t seed;
 } mp_names;
 
@@ -44,9 +54,5 @@ mp_entry *mp_names_find(const mp_names *names, moonpool_kind kind, const char *n
 mp_entry *mp_names_add(mp_names *names, moonpool_kind kind, const char *name, size_t len);
 
 void mp_names_remove(mp_names *names, mp_entry *entry);
-
-/* The entry after `entry` in the table's own order, or the first for NULL; NULL at the end. The
- * entry before may be removed only after its successor was asked for. */
-mp_entry *mp_names_next(const mp_names *names, const mp_entry *entry);
 
 #endif
