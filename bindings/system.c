@@ -283,7 +283,5 @@ int mp_open_system(lua_State *L) {
   lua_createtable(L, 0, sizeof functions / sizeof *functions);
   lua_insert(L, -2);
   luaL_setfuncs(L, functions, 1);
-  lua_pushstring(L, uv_version_string());
-  lua_setfield(L, -2, "libuv");
   return 1;
 }

@@ -119,9 +119,11 @@ end
 
 local function say_lines(session, lines)
   while true do
-    local line, message = lines:next()
-    if message then session.context:fail("standard input: " .. message) end
-    if not line then return end
+    local line, message, code = lines:next()
+    if not line then
+      if message and code ~= "ECLOSED" then session.context:fail("standard input: " .. message) end
+      return
+    end
     local meaning = interpret(session, (line:gsub("\r$", "")))
     if meaning == "quit" then return end
     if meaning then send(session, meaning) end

@@ -24,6 +24,7 @@ local FINISH_SECONDS = 2 -- for a slow reader to take the last output of a progr
 ---@field package private moonpool.private_redis?
 ---@field package is_acquiring boolean
 ---@field package has_left boolean
+---@field package grace table? the timer that ends the program when the subcommand does not
 local context_methods = {}
 local context_mt = { __name = "moonpool.cli.context", __index = context_methods }
 
@@ -112,6 +113,7 @@ end
 local function leave(self)
   if self.has_left then return end
   self.has_left = true
+  if self.grace then self.grace:close() end
   for _, client in ipairs(self.clients) do client:close() end
   if self.private then
     local done, message = self.private:release()
@@ -128,8 +130,11 @@ local function stop_in_task(self)
     local ok, message = xpcall(fn, debug.traceback)
     if not ok then self:warn(message) end
   end
-  if #self.stop_fns > 0 then moonpool.sleep(GRACE_SECONDS) end
-  leave(self)
+  if #self.stop_fns == 0 then
+    leave(self)
+  elseif not self.has_left then
+    self.grace = moonpool.timer(GRACE_SECONDS, function() leave(self) end)
+  end
 end
 
 --- Ends the program in order, as a signal does.

@@ -40,6 +40,7 @@ end
 ---@field channel string
 ---@field client table
 ---@field context moonpool.cli.context
+---@field lines table what is read
 ---@field failure string? of the first message that failed
 
 -- Publishes one line; replies come in the order of the calls, and so do the printed lines.
@@ -49,17 +50,16 @@ local function publish_line(stream, line, number)
     stream.context.out(tostring(receivers))
   else
     stream.failure = stream.failure or ("line %d: %s"):format(number, message)
+    stream.lines:close() -- nobody needs to type any more
   end
 end
 
-local function publish_lines(stream, lines)
+local function publish_lines(stream)
   local under_way, first, last = {}, 1, 0
-  while not stream.failure do
-    local line, message = lines:next()
-    if not line then
-      stream.failure = stream.failure or message
-      break
-    end
+  while true do
+    local line, message, code = stream.lines:next()
+    if message and code ~= "ECLOSED" then stream.failure = "standard input: " .. message end
+    if not line then break end
     last = last + 1
     under_way[last] = moonpool.spawn(publish_line, stream, line, last)
     if last - first + 1 >= WINDOW then
@@ -77,10 +77,10 @@ function pub.execute(args, context)
   local client = context:connect()
   if args.text then return publish_text(args, context, client) end
   local lines, message = system.lines(STDIN)
-  if not lines then context:fail(message) end
+  if not lines then context:fail("standard input: " .. message) end
   context:on_stop(function() lines:close() end)
-  local stream = { channel = args.channel, client = client, context = context }
-  publish_lines(stream, lines)
+  local stream = { channel = args.channel, client = client, context = context, lines = lines }
+  publish_lines(stream)
   lines:close()
   if stream.failure then context:fail(stream.failure) end
   return 0

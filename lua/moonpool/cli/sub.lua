@@ -101,7 +101,10 @@ function sub.execute(args, context)
     local names = wanted[method]
     if #names > 0 then
       local subscription, message = client[method](client, names, handler, options)
-      if not subscription then context:fail(message) end
+      if not subscription then
+        local shown = terminal.neutralise(table.concat(names, " "))
+        context:fail(("cannot subscribe to %s: %s"):format(shown, message))
+      end
       subscriptions[#subscriptions + 1] = subscription
     end
   end

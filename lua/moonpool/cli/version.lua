@@ -15,7 +15,7 @@ local function collect()
   return {
     version = moonpool.version, hiredis = moonpool.features.hiredis,
     resp = moonpool.features.resp3 and 3 or 2,
-    libuv = require("moonpool.core").system.libuv, lua = _VERSION:match "[%d.]+",
+    libuv = moonpool.features.libuv, lua = _VERSION:match "[%d.]+",
   }
 end
 
