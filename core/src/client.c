@@ -229,13 +229,10 @@ void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
 
 /* ---- commands -------------------------------------------------------------------------------- */
 
-static uint64_t deadline_of(const moonpool *client, uint64_t timeout, int is_blocking) {
-  if (timeout == 0) {
-    if (is_blocking || client->options.command_timeout == 0) return UINT64_MAX;
-    timeout = client->options.command_timeout;
-  }
-  uint64_t now = uv_now(client->loop);
-  return timeout > UINT64_MAX - now ? UINT64_MAX : now + timeout;
+static uint64_t timeout_of(const moonpool *client, uint64_t timeout, int is_blocking) {
+  if (timeout != 0) return timeout;
+  if (is_blocking || client->options.command_timeout == 0) return UINT64_MAX;
+  return client->options.command_timeout;
 }
 
 int moonpool_command(moonpool *client, size_t argc, const moonpool_bytes *argv, uint64_t timeout,
@@ -250,7 +247,7 @@ int moonpool_command(moonpool *client, size_t argc, const moonpool_bytes *argv, 
   if (!out) return status;
   mp_resp_encode(out, argc, argv);
   int is_blocking = class == MP_COMMAND_BLOCKING;
-  mp_request_info info = {cb, ctx, deadline_of(client, timeout, is_blocking), 0, is_blocking};
+  mp_request_info info = {cb, ctx, timeout_of(client, timeout, is_blocking), 0, is_blocking};
   mp_link_commit(client->link, &info);
   client->commands++;
   return MOONPOOL_OK;

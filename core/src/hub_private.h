@@ -1,5 +1,5 @@
-/* What the hub's files share: hub.c (subscriptions, delivery) and hub_sync.c (wanted against
- * confirmed). Nobody else includes it. */
+/* What the hub's files share: hub.c (delivery, start and end), subscription.c, and hub_sync.c
+ * (wanted against confirmed). Nobody else includes it. */
 #ifndef MP_HUB_PRIVATE_H
 #define MP_HUB_PRIVATE_H
 
@@ -111,10 +111,31 @@ void mp_hub_release(mp_hub *hub, mp_entry *entry);
 
 /* ---- hub.c ---- */
 
+/* Opens the link with the first subscription: MOONPOOL_OK or ENOMEM. */
+int mp_hub_ensure_link(mp_hub *hub);
+
+/* ---- subscription.c ---- */
+
 /* The subscription has a callback due: it is made before the next reply is read. */
 void mp_hub_make_due(mp_hub *hub, moonpool_subscription *subscription);
+void mp_sub_unmake_due(mp_hub *hub, moonpool_subscription *subscription);
 
 /* A name of a closing subscription is unsubscribed. */
 void mp_hub_leaver_done(mp_hub *hub, moonpool_subscription *leaver);
+
+/* Takes a pending subscription off the list of those: its callback. The state is the caller's to
+ * change. */
+moonpool_confirm_cb mp_sub_unpend(mp_hub *hub, moonpool_subscription *subscription);
+
+/* Ends a subscription that was never confirmed, and tells why. */
+void mp_sub_fail(mp_hub *hub, moonpool_subscription *subscription, int status, const char *message);
+
+/* The subscription leaves its names. With `leaver`, it waits for those that Redis must be told of;
+ * how many is returned. */
+uint32_t mp_sub_detach(mp_hub *hub, moonpool_subscription *subscription,
+                       moonpool_subscription *leaver);
+
+/* Frees one that is detached and not pending. */
+void mp_sub_free(mp_hub *hub, moonpool_subscription *subscription);
 
 #endif

@@ -11,7 +11,6 @@
 
 #define STABLE_MS 1000u /* ready for so long: the next loss starts a new series of attempts */
 #define AUTH_BACKOFF_MS 1000u
-#define LATE_MS 20u
 
 struct mp_link {
   mp_link_config config;
@@ -20,13 +19,11 @@ struct mp_link {
   mp_resp *resp;
   mp_handshake handshake;
   mp_requests requests;
-  uv_timer_t timer;    /* CONNECTING: deadline; READY: heartbeat; WAITING: next attempt */
-  uv_timer_t deadline; /* the requests' */
-  uint64_t random, ready_since, deadline_due;
+  uv_timer_t timer; /* CONNECTING: deadline; READY: heartbeat; WAITING: next attempt */
+  uint64_t random, ready_since;
   unsigned attempts;
   int is_closed, was_ever_ready;
-  int is_shake_due;     /* the handshake's next command waits until the last one is written */
-  int is_deadline_late; /* a deadline was given one more turn of the loop */
+  int is_shake_due; /* the handshake's next command waits until the last one is written */
   int has_read, has_pinged, is_late; /* since the last heartbeat */
   int holds;                         /* handles and transports that libuv still has */
   void (*on_gone)(void *ctx);
@@ -49,6 +46,11 @@ static void let_go(void *ctx) {
 
 static void on_timer_closed(uv_handle_t *handle) {
   let_go(handle->data);
+}
+
+static void close_timer(mp_link *link, uv_timer_t *timer) {
+  timer->data = link;
+  uv_close((uv_handle_t *)timer, on_timer_closed);
 }
 
 static void drop_transport(mp_link *link) {
@@ -131,7 +133,7 @@ static void send_ping(mp_link *link) {
   mp_buf *out = mp_requests_begin(&link->requests, mp_resp_encoded_size(1, &ping));
   if (!out) return; /* no memory: the next beat tries again */
   mp_resp_encode(out, 1, &ping);
-  mp_requests_commit(&link->requests, &(mp_request_info){.deadline = UINT64_MAX});
+  mp_requests_commit(&link->requests, &(mp_request_info){.timeout = UINT64_MAX});
   link->has_pinged = 1;
   link->config.events->on_dirty(link->config.ctx);
 }
@@ -279,6 +281,7 @@ void mp_link_confirm(mp_link *link) {
 
 void mp_link_flush(mp_link *link) {
   mp_requests *q = &link->requests;
+  if (q->undated) mp_requests_date(q);
   if (link->state != MOONPOOL_READY || q->out.len == 0) return;
   if (mp_transport_is_writing(link->transport)) return;
   size_t len = q->out.len;
@@ -307,34 +310,6 @@ static void on_end(void *ctx, int status, const char *message) {
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-static void on_deadline(uv_timer_t *timer);
-
-/* One timer for all requests, set to the earliest deadline that was ever seen waiting. */
-static void watch_deadline(mp_link *link) {
-  uint64_t next = link->requests.next_deadline, now = uv_now(link->config.loop);
-  if (next == UINT64_MAX || (link->deadline_due && link->deadline_due <= next)) return;
-  link->deadline_due = next ? next : 1;
-  uv_timer_start(&link->deadline, on_deadline, next > now ? next - now : 0, 0);
-}
-
-static void on_deadline(uv_timer_t *timer) {
-  mp_link *link = timer->data;
-  uint64_t now = uv_now(link->config.loop);
-  /* Fired late because the loop was held up: the replies may lie in the socket. Read first. */
-  if (now - link->deadline_due > LATE_MS && !link->is_deadline_late) {
-    link->is_deadline_late = 1;
-    uv_timer_start(&link->deadline, on_deadline, 1, 0);
-    return;
-  }
-  char message[256];
-  snprintf(message, sizeof message, "%s: no reply before the deadline", link->config.url->address);
-  moonpool_error error = {MOONPOOL_ETIMEOUT, message};
-  link->deadline_due = 0;
-  link->is_deadline_late = 0;
-  mp_requests_expire(&link->requests, now, &error, &link->is_closed);
-  if (!link->is_closed) watch_deadline(link);
-}
-
 mp_buf *mp_link_begin(mp_link *link, size_t size, int *status) {
   const moonpool_options *options = link->config.options;
   mp_requests *q = &link->requests;
@@ -350,7 +325,6 @@ mp_buf *mp_link_begin(mp_link *link, size_t size, int *status) {
 
 void mp_link_commit(mp_link *link, const mp_request_info *info) {
   mp_requests_commit(&link->requests, info);
-  watch_deadline(link);
   link->config.events->on_dirty(link->config.ctx);
 }
 
@@ -407,10 +381,9 @@ mp_link *mp_link_new(const mp_link_config *config) {
   if (!link) return NULL;
   link->config = *config;
   link->random = config->seed | 1;
-  mp_requests_init(&link->requests, config->allocator);
+  mp_requests_init(&link->requests, config->loop, config->allocator, config->url->address);
   uv_timer_init(config->loop, &link->timer);
-  uv_timer_init(config->loop, &link->deadline);
-  link->timer.data = link->deadline.data = link;
+  link->timer.data = link;
   link->holds = 2;
   return link;
 }
@@ -424,8 +397,9 @@ void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx) {
   link->on_gone = on_gone;
   link->gone_ctx = ctx;
   drop_transport(link);
-  uv_close((uv_handle_t *)&link->timer, on_timer_closed);
-  uv_close((uv_handle_t *)&link->deadline, on_timer_closed);
+  close_timer(link, &link->timer);
+  close_timer(link, &link->requests.timer);
+  link->requests.is_closed = 1;
   mp_requests_fail(&link->requests, 1, &error);
 }
 

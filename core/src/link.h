@@ -54,7 +54,7 @@ mp_buf *mp_link_begin(mp_link *link, size_t size, int *status);
 typedef struct mp_request_info {
   moonpool_reply_cb cb; /* NULL: nobody is told */
   void *ctx;
-  uint64_t deadline;      /* of the loop's clock, ms; UINT64_MAX: none */
+  uint64_t timeout;       /* ms from the loop turn in which it is committed; UINT64_MAX: none */
   uint32_t confirmations; /* 0: one reply; else that many pushes (mp_link_confirm) or an error */
   int is_blocking;        /* Redis may be silent until it is answered */
 } mp_request_info;

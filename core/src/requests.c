@@ -1,12 +1,17 @@
 #include "requests.h"
 
+#include <stdio.h>
+
 #define SPARE_MAX 4096u
 #define OUT_KEEP 65536u
+#define LATE_MS 20u
 
-void mp_requests_init(mp_requests *q, const moonpool_allocator *allocator) {
+void mp_requests_init(mp_requests *q, uv_loop_t *loop, const moonpool_allocator *allocator,
+                      const char *address) {
   memset(q, 0, sizeof *q);
   q->allocator = allocator;
-  q->next_deadline = UINT64_MAX;
+  q->address = address;
+  uv_timer_init(loop, &q->timer);
   mp_buf_init(&q->out, allocator);
 }
 
@@ -48,6 +53,7 @@ void mp_requests_commit(mp_requests *q, const mp_request_info *info) {
   q->reserved = NULL;
   r->next = NULL;
   r->info = *info;
+  r->deadline = UINT64_MAX;
   r->number = ++q->numbered;
   r->bytes = q->out.len - q->out_mark;
   r->is_abandoned = 0;
@@ -56,15 +62,16 @@ void mp_requests_commit(mp_requests *q, const mp_request_info *info) {
   else
     q->first = r;
   q->last = r;
+  if (!q->undated) q->undated = r;
   q->count++;
   q->blocking += info->is_blocking != 0;
-  if (info->deadline < q->next_deadline) q->next_deadline = info->deadline;
 }
 
 static mp_request *pop(mp_requests *q) {
   mp_request *r = q->first;
   q->first = r->next;
   if (!q->first) q->last = NULL;
+  if (q->undated == r) q->undated = r->next;
   q->count--;
   q->blocking -= r->info.is_blocking != 0;
   return r;
@@ -107,6 +114,7 @@ static void forget_unsent(mp_requests *q) {
     int is_unsent = r->number > q->sent;
     if (is_unsent && r->is_abandoned) {
       *at = r->next;
+      if (q->undated == r) q->undated = r->next;
       q->count--;
       q->blocking -= r->info.is_blocking != 0;
       from += r->bytes;
@@ -126,20 +134,60 @@ static void forget_unsent(mp_requests *q) {
   q->abandoned_unsent = 0;
 }
 
-void mp_requests_expire(mp_requests *q, uint64_t now, const moonpool_error *error,
-                        const int *is_closed) {
+/* ---- deadlines ------------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer);
+
+static void watch(mp_requests *q, uint64_t deadline) {
+  if (deadline == UINT64_MAX || (q->due && q->due <= deadline)) return;
+  uint64_t now = uv_now(q->timer.loop);
+  q->timer.data = q;
+  q->due = deadline;
+  uv_timer_start(&q->timer, on_timer, deadline > now ? deadline - now : 0, 0);
+}
+
+void mp_requests_date(mp_requests *q) {
+  uint64_t now = uv_now(q->timer.loop), earliest = UINT64_MAX;
+  for (; q->undated; q->undated = q->undated->next) {
+    mp_request *r = q->undated;
+    if (r->info.timeout < UINT64_MAX - now) r->deadline = now + r->info.timeout;
+    if (r->deadline < earliest) earliest = r->deadline;
+  }
+  watch(q, earliest);
+}
+
+/* Fails what is overdue. What was not written is forgotten, bytes and all; for the rest a place is
+ * kept for the late reply. The deadline to wait for next. */
+static uint64_t expire(mp_requests *q, uint64_t now, const moonpool_error *error) {
   uint64_t next = UINT64_MAX;
   for (mp_request *r = q->first; r; r = r->next) {
     if (r->is_abandoned) continue;
-    if (r->info.deadline > now) {
-      if (r->info.deadline < next) next = r->info.deadline;
+    if (r->deadline > now) {
+      if (r->deadline < next) next = r->deadline;
       continue;
     }
     r->is_abandoned = 1;
     q->abandoned_unsent += r->number > q->sent;
     if (r->info.cb) r->info.cb(NULL, error, r->info.ctx);
-    if (*is_closed) return;
+    if (q->is_closed) return UINT64_MAX;
   }
-  q->next_deadline = next;
   if (q->abandoned_unsent) forget_unsent(q);
+  return next;
+}
+
+static void on_timer(uv_timer_t *timer) {
+  mp_requests *q = timer->data;
+  uint64_t now = uv_now(timer->loop);
+  /* It fires late because the loop was held up: the replies may lie in the socket. Read first. */
+  if (now - q->due > LATE_MS && !q->is_late) {
+    q->is_late = 1;
+    uv_timer_start(timer, on_timer, 1, 0);
+    return;
+  }
+  char message[256];
+  snprintf(message, sizeof message, "%s: no reply before the deadline", q->address);
+  moonpool_error error = {MOONPOOL_ETIMEOUT, message};
+  q->due = 0;
+  q->is_late = 0;
+  watch(q, expire(q, now, &error));
 }
