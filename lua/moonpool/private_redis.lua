@@ -133,6 +133,7 @@ local function start_server(where, server_lock)
   end
   server_lock:close()
   if ok then return true end
+  system.unlink(where.socket_note)
   if name == "ENOENT" then
     message = "there is no redis-server on this machine to start: install it (package redis-server "
       .. "on Debian and Ubuntu, redis elsewhere), or name a Redis with --redis URL or REDIS_URL"
