@@ -3,10 +3,10 @@
 --- they are one subscription for each distinct name or pattern.
 local moonpool = require "moonpool"
 local delivery = require "moonpool.bot.delivery"
-local glob = require "moonpool.glob"
 local guard = require "moonpool.bot.guard"
 local rooms = require "moonpool.bot.rooms"
 local script = require "moonpool.bot.script"
+local subscriptions = require "moonpool.bot.subscriptions"
 local timers = require "moonpool.bot.timers"
 
 local host = {}
@@ -16,38 +16,9 @@ local host = {}
 ---@field package client table
 ---@field package log fun(line: string)
 ---@field package decode fun(payload: string): moonpool.room_message
----@field package subscriptions table<moonpool.bot, table[]>
+---@field package subscriptions moonpool.bot.subscriptions
 local host_methods = {}
 local host_mt = { __name = "moonpool.host", __index = host_methods }
-
-local function on_gap(self, bot, event)
-  self.log(("%s: missed %s messages (%s)"):format(
-    bot.name, event.missing or "some", event.reason or "reason unknown"))
-  delivery.fire(bot, "gap", event)
-end
-
--- A bot hears of a reconnect once, through the first of its subscriptions.
-local function on_reconnect(self, bot, subscription, event)
-  if self.subscriptions[bot][1] == subscription then delivery.fire(bot, "reconnect", event) end
-end
-
-local function on_error(self, bot, event)
-  self.log(("%s: %s: %s"):format(bot.name, event.channel or "subscription", event.message))
-end
-
-local function subscribe(self, bot, channel, handler)
-  local method = glob.is_pattern(channel) and "psubscribe" or "subscribe"
-  local subscription, message, code
-  subscription, message, code = self.client[method](self.client, channel, handler, { events = {
-    gap = function(event) on_gap(self, bot, event) end,
-    reconnect = function(event) on_reconnect(self, bot, subscription, event) end,
-    error = function(event) on_error(self, bot, event) end,
-  } })
-  if not subscription then return nil, message, code end
-  local list = self.subscriptions[bot]
-  list[#list + 1] = subscription
-  return subscription
-end
 
 -- ---- what bots ask of their host ---------------------------------------------------------------
 
@@ -61,45 +32,42 @@ end
 
 ---@package
 function host_methods:subscribe_pattern(bot, entry)
-  local subscription, message, code = subscribe(self, bot, entry.pattern, function(payload, channel)
-    guard(bot, entry.fn, payload, channel)
-  end)
-  entry.subscription = subscription
-  return subscription, message, code
+  local message, code
+  entry.subscription, message, code = self.subscriptions:open(bot, entry.pattern,
+    function(payload, channel) guard(bot, entry.fn, payload, channel) end)
+  return entry.subscription, message, code
 end
 
 ---@package
-function host_methods:unsubscribe(bot, subscription)
-  local list = self.subscriptions[bot]
-  for index, other in ipairs(list) do
-    if other == subscription then table.remove(list, index) end
-  end
-  return subscription:close()
-end
+function host_methods:unsubscribe(bot, subscription) self.subscriptions:close(bot, subscription) end
 
 -- ---- life --------------------------------------------------------------------------------------
 
+local function refused(bot, channel, message, code)
+  return nil, ("%s: cannot subscribe to %s: %s"):format(bot.name, channel, message), code
+end
+
 local function subscribe_bot(self, bot)
   for _, wanted in ipairs(rooms.subscriptions(bot, self.decode)) do
-    local ok, message, code = subscribe(self, bot, wanted.channel, wanted.handler)
-    if not ok then return nil, message, code end
+    local ok, message, code = self.subscriptions:open(bot, wanted.channel, wanted.handler)
+    if not ok then return refused(bot, wanted.channel, message, code) end
   end
   for _, entry in ipairs(bot.patterns) do
     local ok, message, code = self:subscribe_pattern(bot, entry)
-    if not ok then return nil, message, code end
+    if not ok then return refused(bot, entry.pattern, message, code) end
   end
   return true
 end
 
 --- Subscribes for all bots and awaits every confirmation.
 ---@return boolean? ok
----@return string? message names the bot whose subscription was refused
+---@return string? message names the bot and what it was refused
 ---@return string? code
 function host_methods:subscribe()
   for _, bot in ipairs(self.bots) do
     bot.host = self
     local ok, message, code = subscribe_bot(self, bot)
-    if not ok then return nil, ("%s: %s"):format(bot.name, message), code end
+    if not ok then return nil, message, code end
   end
   return true
 end
@@ -112,17 +80,11 @@ function host_methods:start()
   end
 end
 
-local function end_subscriptions(self, bot)
-  local list = self.subscriptions[bot]
-  self.subscriptions[bot] = {}
-  for _, subscription in ipairs(list) do subscription:close() end
-end
-
---- Ends the bots: no timer fires and no message arrives any more, then their `stop` functions run,
---- all bots' at once. Awaits them.
+--- Ends the bots: no timer fires any more, what has been published until now is handled, then their
+--- `stop` functions run, all bots' at once. Awaits them.
 function host_methods:stop()
   for _, bot in ipairs(self.bots) do timers.stop(bot) end
-  for _, bot in ipairs(self.bots) do end_subscriptions(self, bot) end
+  self.subscriptions:end_all()
   local tasks = {}
   for index, bot in ipairs(self.bots) do
     tasks[index] = moonpool.spawn(delivery.fire, bot, "stop")
@@ -153,11 +115,10 @@ end
 ---@param log fun(line: string) gets what an operator should know: gaps, refusals
 ---@return moonpool.host
 function host.new(bots, client, log)
-  local self = setmetatable({
-    bots = bots, client = client, log = log, decode = rooms.new_decoder(), subscriptions = {},
+  return setmetatable({
+    bots = bots, client = client, log = log, decode = rooms.new_decoder(),
+    subscriptions = subscriptions.new(client, log),
   }, host_mt)
-  for _, bot in ipairs(bots) do self.subscriptions[bot] = {} end
-  return self
 end
 
 --- Loads bot scripts; see moonpool.bot.script's load_all.

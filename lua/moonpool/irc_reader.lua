@@ -52,10 +52,10 @@ function irc_reader.open(paths)
 end
 
 --- The path of the file that is being read.
----@return string?
+---@return string
 function reader_methods:path()
-  local source = self.sources[self.file_index]
-  return source and source.path
+  local index = math.max(1, math.min(self.file_index, #self.sources))
+  return self.sources[index].path
 end
 
 local function open_next(self)

@@ -84,7 +84,10 @@ function script.load(path, report)
   file:close()
   local bot = moonpool_bot.new(base_name(path), report)
   local chunk, message = loadfile(path, "t", environment(bot))
-  if not chunk then return nil, message end
+  if not chunk then
+    local is_named = message:find(path, 1, true)
+    return nil, is_named and message or ("%s: %s"):format(path, message)
+  end
   local ok, problem = xpcall(chunk, describe)
   if not ok then return nil, problem end
   local fine, bad = check_bot(bot)

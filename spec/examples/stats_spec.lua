@@ -1,0 +1,47 @@
+local bot_room = require "spec.support.bot_room"
+
+local function row(name, messages, words)
+  return ("%-24s %9d %9d\n"):format(name, messages, words)
+end
+
+describe("examples/bots/stats.lua", function()
+  local room
+
+  before_each(function() room = bot_room.open { "examples/bots/stats.lua" } end)
+  after_each(function() room:close() end)
+
+  it("prints its table when it ends", function()
+    room:say("ann", "  three little\twords ")
+    room:say("bob", "one")
+    room:act("ann", "waves")
+    room:say("bob", "")
+    room:say("bob", "!roll 2d6")
+    room:join "cat"
+    room:publish "plain text"
+    local status, output, errors = room:stop()
+    assert.equal(0, status, errors)
+    assert.equal(("%-24s %9s %9s\n"):format("user", "messages", "words") .. row("bob", 3, 3)
+      .. row("ann", 2, 4) .. row("?", 1, 2) .. row("total", 6, 9)
+      .. "6 messages, 1 of them actions, by 3 users\n", output)
+  end)
+
+  it("answers !stats with the busiest, and prints the table", function()
+    for number = 1, 30 do
+      for _ = 1, number do room:say("u" .. number, "a b") end
+    end
+    room:say("u30", "!stats")
+    assert.equal("466 messages and 931 words by 30 users; most from u30 31, u29 29, u28 28",
+      room:expect("stats").text)
+    room.host:expect "^u30 +31 +61$"
+    room.host:expect "^… and 10 more$"
+    room.host:expect "^466 messages, 0 of them actions, by 30 users$"
+  end)
+
+  it("shows names on one line, whatever is in them", function()
+    room:say("a\27[31m\nb", "x")
+    room:say("ü", "x")
+    local _, output = room:stop()
+    assert.is_truthy(output:find("\na?[31m?b                         1         1\n", 1, true))
+    assert.is_truthy(output:find("\nü                                1         1\n", 1, true))
+  end)
+end)
