@@ -170,7 +170,7 @@ static void on_reply(const moonpool_reply *reply, const moonpool_error *error, v
 
 /* The argument at `index` as bytes that live on the stack: strings as they are, integers in
  * decimal, floats in the shortest form that reads back the same. */
-static moonpool_bytes check_argument(lua_State *L, int index) {
+static moonpool_bytes check_argument(lua_State *L, int index, const char *command, int position) {
   moonpool_bytes bytes;
   int type = lua_type(L, index);
   if (type == LUA_TNUMBER && !lua_isinteger(L, index)) {
@@ -186,8 +186,8 @@ static moonpool_bytes check_argument(lua_State *L, int index) {
     lua_pushstring(L, text);
     lua_replace(L, index);
   } else if (type != LUA_TSTRING && type != LUA_TNUMBER) {
-    luaL_argerror(L, index,
-                  lua_pushfstring(L, "string or number expected, got %s", luaL_typename(L, index)));
+    luaL_error(L, "%s: argument %d must be a string or a number, not a %s", command, position,
+               luaL_typename(L, index));
   }
   bytes.data = lua_tolstring(L, index, &bytes.len);
   return bytes;
@@ -209,7 +209,8 @@ static int send_command(lua_State *L, moonpool_bytes word, int first) {
   int last = lua_gettop(L);
   if (argc > ARGS_MAX) argv = lua_newuserdatauv(L, argc * sizeof *argv, 0);
   argv[0] = word;
-  for (int i = first; i <= last; i++) argv[i - first + 1] = check_argument(L, i);
+  for (int i = first; i <= last; i++)
+    argv[i - first + 1] = check_argument(L, i, word.data, i - first + 1);
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   mp_waiter *w = mp_wait_begin(L, client->runtime);
   int status = moonpool_command(client->core, argc, argv, 0, on_reply, w);

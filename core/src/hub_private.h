@@ -78,6 +78,7 @@ struct mp_hub {
   long long last_count;          /* as Redis reported it last */
   uint64_t messages;
   int is_closed, is_draining, holds;
+  int is_late; /* the pending timer fired late, and the loop was given one more turn to read */
   void (*on_gone)(void *ctx);
   void *gone_ctx;
   char last_error[192];

@@ -136,9 +136,26 @@ static int is_for_one_name(const moonpool_reply *reply, const moonpool_error *er
   return reply->u.string.len >= 9 && memcmp(reply->u.string.data, "CROSSSLOT", 9) == 0;
 }
 
+/* A name as messages show it: its beginning, with what is not printable ASCII as \xNN. */
+static void show_name(const mp_entry *entry, char *text, size_t size) {
+  size_t used = 0;
+  for (uint32_t i = 0; i < entry->len; i++) {
+    if (used + 8 > size) {
+      memcpy(text + used, "...", 4);
+      return;
+    }
+    unsigned char c = (unsigned char)entry->name[i];
+    used += (size_t)snprintf(text + used, size - used, c > 31 && c < 127 ? "%c" : "\\x%02X", c);
+  }
+  text[used] = '\0';
+}
+
 static void refuse(mp_hub *hub, mp_entry *entry, const moonpool_error *error) {
+  char name[80], message[384];
   set_state(hub, entry, MP_ENTRY_REFUSED);
-  size_t len = strlen(error->message);
+  show_name(entry, name, sizeof name);
+  size_t len = (size_t)snprintf(message, sizeof message, "'%s': %s", name, error->message);
+  if (len >= sizeof message) len = sizeof message - 1;
   mp_refusal *refusal = mp_alloc(hub->allocator, sizeof *refusal + len + 1);
   if (!refusal) { /* no memory to tell with: the deadline of who waits will */
     mp_hub_release(hub, entry);
@@ -146,7 +163,7 @@ static void refuse(mp_hub *hub, mp_entry *entry, const moonpool_error *error) {
   }
   refusal->entry = entry;
   refusal->status = error->status;
-  memcpy(refusal->message, error->message, len + 1);
+  memcpy(refusal->message, message, len + 1);
   entry->in_flight++;
   mp_refusal **tail = &hub->refusals;
   while (*tail) tail = &(*tail)->next;

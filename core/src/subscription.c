@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#define LATE_MS 20u
+
 /* ---- callbacks that are due ------------------------------------------------------------------ */
 
 void mp_hub_make_due(mp_hub *hub, moonpool_subscription *s) {
@@ -128,6 +130,14 @@ void mp_sub_fail(mp_hub *hub, moonpool_subscription *s, int status, const char *
 static void on_pending_timer(uv_timer_t *timer) {
   mp_hub *hub = timer->data;
   uint64_t now = uv_now(hub->config.link.loop);
+  if (!hub->is_late && hub->pending.next != &hub->pending &&
+      now - hub->pending.next->deadline > LATE_MS && now > hub->pending.next->deadline) {
+    hub->is_late =
+        1; /* the loop was held up: the confirmation may lie in the socket. Read first. */
+    uv_timer_start(timer, on_pending_timer, 1, 0);
+    return;
+  }
+  hub->is_late = 0;
   while (!hub->is_closed && hub->pending.next != &hub->pending &&
          hub->pending.next->deadline <= now) {
     char message[320];
