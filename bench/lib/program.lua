@@ -41,7 +41,7 @@ local function print_text(name, run, result)
   print()
   report.print_table(result.rows)
   for _, line in ipairs(result.notes or {}) do print(line) end
-  print()
+  if #result.limits > 0 then print() end
   report.print_limits(result.limits)
 end
 

@@ -100,7 +100,7 @@ local encode
 
 local function encode_table(value)
   local parts = {}
-  if #value > 0 then
+  if #value > 0 or next(value) == nil then
     for i, item in ipairs(value) do parts[i] = encode(item) end
     return "[" .. table.concat(parts, ",") .. "]"
   end
