@@ -311,6 +311,17 @@ static int close_client(lua_State *L) {
   return 1;
 }
 
+/* A client that is collected has nobody who waits for it, unless the whole state ends: then what
+ * still waits must not run any more. */
+static int gc(lua_State *L) {
+  mp_client *client = mp_check_client(L, 1);
+  int before = client->runtime->is_closing;
+  client->runtime->is_closing = 1;
+  close_client(L);
+  client->runtime->is_closing = before;
+  return 0;
+}
+
 static int tostring_client(lua_State *L) {
   mp_client *client = mp_check_client(L, 1);
   lua_pushfstring(L, "%s (%s): %p", client_name,
@@ -330,7 +341,7 @@ void mp_open_client(lua_State *L, int runtime_index) {
   mp_set_subscribe_methods(L, runtime_index);
   lua_pushcclosure(L, index_client, 2);
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close_client);
+  lua_pushcfunction(L, gc);
   lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, close_client);
   lua_setfield(L, -2, "__close");
