@@ -32,6 +32,20 @@ describe("room_message.encode", function()
 end)
 
 describe("room_message.decode", function()
+  it("takes plain messages as JSON has them", function()
+    for _, payload in ipairs {
+      '{"user":"","text":""}', '{"user":"ann","text":"hi"}', '{"user":"ü","text":"日本 {} [] :,"}',
+      '{"user":"a","text":"b\\"}', '{"user":"a","text":"\127"}', '{"user":"a","text":"b"} ',
+      '{"user":"a","text":"\\u0041\\\\"}', '{"user":"a","text":"b","text":"c"}',
+    } do
+      local object = json.decode(payload)
+      assert.same({ type = "message", user = object and object.user,
+        text = object and object.text or payload }, room_message.decode(payload))
+    end
+    assert.same({ type = "message", user = "a", text = "\u{FFFD}" },
+      room_message.decode '{"user":"a","text":"\xFF"}')
+  end)
+
   it("reads what encode wrote", function()
     for _, message in ipairs {
       { type = "message", user = "ann", text = "hi" }, { type = "join", user = "ann" },

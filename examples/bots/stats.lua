@@ -1,15 +1,15 @@
--- Counts messages and words by user. "!stats" answers with the busiest and prints the table on
--- standard output; the table is also printed when the host ends.
+-- Counts messages and words by user. "!stats" prints the table on standard output and answers with
+-- the busiest; the table is also printed when the host ends.
 
-local ROWS = 20 -- users in the table
-local BEST = 3  -- users in the answer to !stats
+local ROWS = 20  -- users in the table
+local BEST = 3   -- users in the answer to !stats
+local RUSH = 200 -- messages a second that nobody reads: an answer among them would only add to them
 
 local counts = {} -- { messages =, words = } by user
 local users, messages, actions, words = 0, 0, 0, 0
 
 local function count_words(text)
-  local number = 0
-  for _ in text:gmatch "%S+" do number = number + 1 end
+  local _, number = text:gsub("%S+", "")
   return number
 end
 
@@ -25,6 +25,9 @@ bot:on("publish", function(message)
   messages, words = messages + 1, words + number
   if message.type == "action" then actions = actions + 1 end
 end)
+
+local a_second_ago = 0 -- how many messages there were then, or up to a second later
+bot:every(1, function() a_second_ago = messages end)
 
 -- The users who said most, at most `limit` of them.
 local function busiest(limit)
@@ -54,11 +57,12 @@ local function print_table()
 end
 
 bot:command("stats", function(message)
+  print_table()
+  if messages - a_second_ago > RUSH then return end
   local best = {}
   for index, count in ipairs(busiest(BEST)) do
     best[index] = ("%s %d"):format(count.user, count.messages)
   end
-  print_table()
   message:reply(("%d messages and %d words by %d users; most from %s"):format(
     messages, words, users, table.concat(best, ", ")))
 end)

@@ -43,18 +43,19 @@ function host_methods:unsubscribe(bot, subscription) self.subscriptions:close(bo
 
 -- ---- life --------------------------------------------------------------------------------------
 
-local function refused(bot, channel, message, code)
-  return nil, ("%s: cannot subscribe to %s: %s"):format(bot.name, channel, message), code
+-- The message names what was refused.
+local function refused(bot, message, code)
+  return nil, ("%s: cannot subscribe: %s"):format(bot.name, message), code
 end
 
 local function subscribe_bot(self, bot)
   for _, wanted in ipairs(rooms.subscriptions(bot, self.decode)) do
     local ok, message, code = self.subscriptions:open(bot, wanted.channel, wanted.handler)
-    if not ok then return refused(bot, wanted.channel, message, code) end
+    if not ok then return refused(bot, message, code) end
   end
   for _, entry in ipairs(bot.patterns) do
     local ok, message, code = self:subscribe_pattern(bot, entry)
-    if not ok then return refused(bot, entry.pattern, message, code) end
+    if not ok then return refused(bot, message, code) end
   end
   return true
 end

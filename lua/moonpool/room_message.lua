@@ -34,30 +34,47 @@ function room_message.encode(message)
   return "{" .. table.concat(pieces, ",") .. "}"
 end
 
-local function string_or_nil(value) return type(value) == "string" and value or nil end
+-- Most messages, exactly as encode writes them, with nothing escaped: what a pattern can take apart
+-- in a third of the time.
+local PLAIN = '^{"user":"([^"\\%c]*)","text":"([^"\\%c]*)"}$'
+
+local OPEN_BRACE = 123
 
 -- The payload's JSON object, or nil when it is anything else.
 local function decode_object(payload)
-  if not payload:find "^%s*{" then return nil end
+  if payload:byte() ~= OPEN_BRACE and not payload:find "^%s*{" then return nil end
   local object = json.decode(payload)
   if not object and not json.is_utf8(payload) then object = json.decode(text.to_utf8(payload)) end
   return object
 end
 
+local STRINGS = { "type", "user", "text", "to" }
+
+-- Drops fields of a wrong type, and fills in what a message always has.
+local function normalise(message)
+  for index = 1, #STRINGS do
+    local value = message[STRINGS[index]]
+    if value ~= nil and type(value) ~= "string" then message[STRINGS[index]] = nil end
+  end
+  message.bot = message.bot == true or nil
+  message.type = message.type or "message"
+  if not message.text and (message.type == "message" or message.type == "action") then
+    message.text = ""
+  end
+  return message
+end
+
 --- The message in a payload. What is no JSON object becomes the text of a message without a user;
---- fields of another type than they should have are left out.
+--- of an object, `type`, `user`, `text`, `to` and `bot` are left out where they have another type
+--- than they should.
 ---@param payload string
 ---@return moonpool.room_message
 function room_message.decode(payload)
+  local user, said = payload:match(PLAIN)
+  if user and json.is_utf8(payload) then return { type = "message", user = user, text = said } end
   local object = decode_object(payload)
   if not object then return { type = "message", text = text.to_utf8(payload) } end
-  local type = string_or_nil(object.type) or "message"
-  local said = string_or_nil(object.text)
-  if not said and (type == "message" or type == "action") then said = "" end
-  return {
-    type = type, user = string_or_nil(object.user), text = said, to = string_or_nil(object.to),
-    bot = object.bot == true or nil,
-  }
+  return normalise(object)
 end
 
 return room_message
