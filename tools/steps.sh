@@ -57,7 +57,7 @@ logged() {
   fi
   if [ "$status" -ne 0 ]; then
     printf '%s%s failed (status %d). The end of %s:%s\n' "$red" "$1" "$status" "$log" "$normal" >&2
-    tail -n 30 "$log" >&2
+    tail -n 30 "$log" | sed 's/^/  | /' >&2
   fi
   return "$status"
 }
