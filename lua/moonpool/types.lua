@@ -1,0 +1,143 @@
+---@meta
+-- Types of what moonpool.core registers, for editors (LuaCATS). Nothing requires this file.
+-- What a program can meet comes back as nil, message, code; times are seconds.
+
+---@class moonpool.task
+---@field is_ended boolean
+local task = {}
+
+--- Awaits the end of the task: its function's results, or nil, traceback, "ESCRIPT".
+---@return any ...
+function task:await() end
+
+---@class moonpool.timer
+local timer = {}
+
+---@return true
+function timer:close() end
+
+---@class moonpool.event
+---@field event "subscribe"|"unsubscribe"|"reconnect"|"gap"|"error"
+---@field action? string as Redis names it, such as "psubscribe"
+---@field channel? string
+---@field count? integer names left on the link, as Redis reports it
+---@field missing? integer messages that are missing right here
+---@field reason? "overflow"
+---@field message? string
+---@field code? string
+
+---@alias moonpool.handler fun(payload: string, channel: string, pattern: string?)
+
+---@class moonpool.subscription
+---@field count integer
+---@field closed boolean
+local subscription = {}
+
+---@param event "subscribe"|"unsubscribe"|"reconnect"|"gap"|"error"
+---@param handler fun(event: moonpool.event)|nil
+---@return moonpool.subscription|nil, string?, string?
+function subscription:on(event, handler) end
+
+--- An iterator over payload, channel, pattern; ends when the subscription is closed.
+---@return fun(subscription: moonpool.subscription): string?, string?, string?
+---@return moonpool.subscription
+function subscription:messages() end
+
+---@return true
+function subscription:close() end
+
+---@class moonpool.client every Redis command is a method, too
+---@field address string|nil
+local client = {}
+
+---@param command string
+---@param ... string|number
+---@return any value, string? message, string? code
+function client:call(command, ...) end
+
+---@param channel string
+---@param payload string|number
+---@return integer|nil receivers, string? message, string? code
+function client:publish(channel, payload) end
+
+---@param names string|string[]
+---@param handler? moonpool.handler
+---@param options? { events: table<string, fun(event: moonpool.event)> }
+---@return moonpool.subscription|nil, string?, string?
+function client:subscribe(names, handler, options) end
+
+---@param patterns string|string[]
+---@param handler? moonpool.handler
+---@param options? { events: table<string, fun(event: moonpool.event)> }
+---@return moonpool.subscription|nil, string?, string?
+function client:psubscribe(patterns, handler, options) end
+
+---@param names string|string[]
+---@param handler? moonpool.handler
+---@param options? { events: table<string, fun(event: moonpool.event)> }
+---@return moonpool.subscription|nil, string?, string?
+function client:ssubscribe(names, handler, options) end
+
+---@return "connecting"|"ready"|"waiting"|"closed"
+function client:state() end
+
+---@return table<string, integer>|nil, string?, string?
+function client:stats() end
+
+---@return true
+function client:close() end
+
+---@class moonpool.json
+---@field array_mt table
+local json = {}
+
+---@param value any
+---@param options? { pretty?: boolean, sort?: boolean }
+---@return string|nil, string?, string?
+function json.encode(value, options) end
+
+---@param text string
+---@return any value, string? message, string? code
+function json.decode(text) end
+
+---@param list table
+---@return table list marked as an array
+function json.array(list) end
+
+---@param text string
+---@return boolean
+function json.is_utf8(text) end
+
+local core = {}
+
+---@param fn fun(...): any
+---@return any ... fn's results
+function core.run(fn, ...) end
+
+function core.stop() end
+
+---@param fn fun(...): any
+---@return moonpool.task
+function core.spawn(fn, ...) end
+
+---@param seconds number
+function core.sleep(seconds) end
+
+---@param seconds number
+---@param fn fun()
+---@return moonpool.timer
+function core.timer(seconds, fn) end
+
+---@return number seconds of a monotonic clock
+function core.now() end
+
+---@return number seconds since 1970
+function core.time() end
+
+---@param hook fun(text: string)|nil
+---@return fun(text: string)|nil before
+function core.on_error(hook) end
+
+---@param options? string|table a URL, or options (docs/lua.md)
+---@return moonpool.client|nil, string?, string?
+function core.connect(options) end
