@@ -12,24 +12,29 @@ const char *const mp_event_names[] = {"message", "subscribe", "unsubscribe", "re
 
 /* ---- messages -------------------------------------------------------------------------------- */
 
+/* Pushes the list of names by tag, made when it is first needed. */
+static void push_names(lua_State *L, mp_sub *sub) {
+  if (sub->names == LUA_NOREF) {
+    lua_newtable(L);
+    sub->names = mp_ref(L, mp_sub_runtime(sub));
+  }
+  lua_rawgeti(L, VALUES, sub->names);
+}
+
 /* The name that was subscribed to, as a string that is made once. */
 static void push_name(lua_State *L, mp_sub *sub, uint32_t *tag, moonpool_bytes name) {
   if (sub->is_single) {
     if (sub->names == LUA_NOREF) {
       lua_pushlstring(L, name.data, name.len);
-      sub->names = mp_ref(L, sub->runtime);
+      sub->names = mp_ref(L, mp_sub_runtime(sub));
     }
     lua_rawgeti(L, VALUES, sub->names);
     return;
   }
-  if (sub->names == LUA_NOREF) {
-    lua_newtable(L);
-    sub->names = mp_ref(L, sub->runtime);
-  }
-  lua_rawgeti(L, VALUES, sub->names);
+  push_names(L, sub);
   if (*tag == 0) {
     lua_pushlstring(L, name.data, name.len);
-    *tag = ++sub->named;
+    *tag = (uint32_t)lua_rawlen(L, -2) + 1;
     lua_rawseti(L, -2, *tag);
   }
   lua_rawgeti(L, -1, *tag);
@@ -56,7 +61,7 @@ static int push_message(lua_State *L, mp_sub *sub, const moonpool_event *event) 
 /* Pushes the handler of the event named so: 1, or 0 with nothing pushed. */
 static int push_event_handler(lua_State *L, mp_sub *sub, const char *name) {
   if (sub->events == LUA_NOREF) return 0;
-  mp_push_ref(L, sub->runtime, sub->events);
+  mp_push_ref(L, mp_sub_runtime(sub), sub->events);
   lua_getfield(L, -1, name);
   lua_remove(L, -2);
   if (lua_isfunction(L, -1)) return 1;
@@ -146,7 +151,7 @@ static int take_for_reader(lua_State *L, mp_sub *sub) {
     int n = push_letter(L, sub, letter);
     free(letter);
     if (is_message) return n;
-    if (n > 0) mp_spawn(L, sub->runtime, n - 1);
+    if (n > 0) mp_spawn(L, mp_sub_runtime(sub), n - 1);
   }
   return 0;
 }
@@ -172,7 +177,7 @@ static int push_read_or_wait(lua_State *L, void *ctx) {
 int mp_sub_read(lua_State *L, mp_sub *sub) {
   int n = push_read(L, sub);
   if (n >= 0) return n;
-  mp_waiter *w = mp_wait_begin(L, sub->runtime), **tail = &sub->waiters;
+  mp_waiter *w = mp_wait_begin(L, mp_sub_runtime(sub)), **tail = &sub->waiters;
   w->owner = sub;
   while (*tail) tail = &(*tail)->next;
   *tail = w;
@@ -206,12 +211,24 @@ void mp_sub_done(mp_sub *sub) {
   if (!sub->core) mp_sub_release(sub);
 }
 
+static void free_released(mp_sub *sub) {
+  if (sub->has_handle) return;
+  mp_mailbox_free(sub);
+  free(sub);
+}
+
 void mp_sub_release(mp_sub *sub) {
-  mp_runtime *rt = sub->runtime;
-  if (sub->core || sub->is_busy || sub->is_leaving || sub->ref == LUA_NOREF) return;
-  int refs[] = {sub->handler, sub->events, sub->names, sub->ref};
-  sub->handler = sub->events = sub->names = sub->ref = LUA_NOREF;
-  mp_client *client = sub->client;
-  for (size_t i = 0; i < sizeof refs / sizeof *refs; i++) mp_unref(rt, refs[i]);
-  mp_client_release(client);
+  if (sub->is_released) { /* its client may be gone by now */
+    free_released(sub);
+    return;
+  }
+  mp_runtime *rt = mp_sub_runtime(sub);
+  /* While the state ends, no handler returns and nobody is told any more. */
+  if (sub->core || ((sub->is_busy || sub->is_leaving) && !rt->is_closing)) return;
+  sub->is_released = 1;
+  mp_unref(rt, sub->handler);
+  mp_unref(rt, sub->events);
+  mp_unref(rt, sub->names);
+  mp_client_release(sub->client);
+  free_released(sub);
 }

@@ -132,15 +132,15 @@ void mp_on_drain(moonpool *core, void *ctx) {
 
 static int dispatch_mailbox(lua_State *L) {
   mp_sub *sub = lua_touserdata(L, 1);
-  run_dispatcher(L, sub->runtime, sub);
+  run_dispatcher(L, mp_sub_runtime(sub), sub);
   return 0;
 }
 
 void mp_dispatch_later(mp_sub *sub) {
-  mp_runtime *rt = sub->runtime;
-  sub->due_next = NULL;
+  mp_runtime *rt = mp_sub_runtime(sub);
+  sub->mailbox->due_next = NULL;
   *rt->due_tail = sub;
-  rt->due_tail = &sub->due_next;
+  rt->due_tail = &sub->mailbox->due_next;
   mp_run_ready_soon(rt);
 }
 
@@ -150,7 +150,7 @@ void mp_dispatch_due(mp_runtime *rt) {
   rt->due_tail = &rt->due;
   while (due && !rt->is_closing) {
     mp_sub *sub = due;
-    due = sub->due_next;
+    due = sub->mailbox->due_next;
     mp_protected(rt, dispatch_mailbox, sub, 0);
   }
 }

@@ -32,29 +32,34 @@ typedef struct mp_letter {
 typedef struct mp_mailbox {
   mp_letter *first, *last;
   size_t count, bytes;
+  struct mp_sub *due_next; /* in the runtime's list of mailboxes to be dispatched */
 } mp_mailbox;
 
-/* A userdata. Anchored until it is closed, Redis has confirmed that, and its handler has returned.
- */
+/* What a subscription is to the binding: lives until it is closed, Redis has confirmed that, its
+ * handler has returned, and the program has dropped its handle. The handle is a userdata that only
+ * points here, so that a program which drops it pays for nothing but the subscription. */
 typedef struct mp_sub {
-  mp_runtime *runtime;
-  mp_client *client;
+  mp_client *client;           /* anchored while the subscription is open */
   moonpool_subscription *core; /* NULL once closed */
   mp_mailbox *mailbox;         /* NULL: not needed yet */
   mp_waiter *waiters;          /* for the confirmation, or inside the iterator */
-  struct mp_sub *due_next;     /* its mailbox is to be dispatched */
-  int ref, handler;            /* references */
-  int events;                  /* a table of handlers by event name */
-  int names;      /* the name as a Lua string, or with several a table of them by tag */
-  uint32_t named; /* names that have a tag */
+  int handler;                 /* a reference */
+  int events;                  /* likewise: a table of handlers by event name */
+  int names; /* the name as a Lua string, or with several names a list of them by tag */
+  int32_t count;
   uint8_t kind;
-  uint8_t is_single;  /* has one name */
-  uint8_t is_reader;  /* messages wait for the iterator */
-  uint8_t is_busy;    /* its handler runs or waits */
-  uint8_t is_active;  /* keeps run going */
-  uint8_t is_leaving; /* closed; Redis has not confirmed it yet */
-  long long count;
+  uint8_t is_single;   /* has one name */
+  uint8_t is_reader;   /* messages wait for the iterator */
+  uint8_t is_busy;     /* its handler runs or waits */
+  uint8_t is_active;   /* keeps run going */
+  uint8_t is_leaving;  /* closed; Redis has not confirmed it yet */
+  uint8_t is_released; /* its references are given back; only the handle is left */
+  uint8_t has_handle;
 } mp_sub;
+
+static inline mp_runtime *mp_sub_runtime(const mp_sub *sub) {
+  return sub->client->runtime;
+}
 
 /* ---- client.c ---- */
 
@@ -96,7 +101,7 @@ void mp_sub_wake_readers(mp_sub *sub);
 /* The handler has returned or failed. */
 void mp_sub_done(mp_sub *sub);
 
-/* Lets go of a closed subscription as soon as nothing needs it any more. */
+/* Lets go of what a closed subscription holds, and frees it, as soon as nothing needs them. */
 void mp_sub_release(mp_sub *sub);
 
 /* ---- dispatch.c ---- */
@@ -110,7 +115,10 @@ void mp_dispatch_later(mp_sub *sub);
  */
 int mp_mailbox_put(mp_sub *sub, const moonpool_event *event);
 mp_letter *mp_mailbox_take(mp_sub *sub);
+
+/* Drops all letters; or the mailbox as well. */
 void mp_mailbox_clear(mp_sub *sub);
+void mp_mailbox_free(mp_sub *sub);
 
 /* The letter as an event that borrows from it. */
 void mp_letter_event(const mp_letter *letter, moonpool_event *event);

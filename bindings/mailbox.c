@@ -80,6 +80,10 @@ mp_letter *mp_mailbox_take(mp_sub *sub) {
 void mp_mailbox_clear(mp_sub *sub) {
   mp_letter *letter;
   while ((letter = mp_mailbox_take(sub))) free(letter);
+}
+
+void mp_mailbox_free(mp_sub *sub) {
+  mp_mailbox_clear(sub);
   free(sub->mailbox);
   sub->mailbox = NULL;
 }

@@ -17,6 +17,7 @@ int mp_ref(lua_State *L, mp_runtime *rt) {
 
 void mp_unref(mp_runtime *rt, int ref) {
   if (ref == LUA_NOREF || ref == LUA_REFNIL || rt->is_closing) return;
+  if (!lua_checkstack(rt->L, 2)) return; /* no memory: the value stays until the state ends */
   lua_rawgeti(rt->L, LUA_REGISTRYINDEX, rt->values);
   luaL_unref(rt->L, -1, ref);
   lua_pop(rt->L, 1);

@@ -1,15 +1,19 @@
 /* The subscription handle: subscribing, its methods, its end. */
 #include "handles.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char subscription_name[] = "moonpool.subscription";
 
 /* ---- the core's callbacks -------------------------------------------------------------------- */
 
-static int push_self(lua_State *L, void *ctx) {
+static int push_handle(lua_State *L, void *ctx) {
   mp_sub *sub = ctx;
-  mp_push_ref(L, sub->runtime, sub->ref);
+  mp_sub **handle = lua_newuserdatauv(L, sizeof *handle, 0);
+  *handle = sub;
+  sub->has_handle = 1;
+  luaL_setmetatable(L, subscription_name);
   return 1;
 }
 
@@ -21,7 +25,7 @@ static int push_true(lua_State *L, void *ctx) {
 
 static void end(mp_sub *sub) {
   sub->core = NULL;
-  if (sub->is_active) sub->runtime->active--;
+  if (sub->is_active) mp_sub_runtime(sub)->active--;
   sub->is_active = 0;
 }
 
@@ -40,8 +44,8 @@ static void on_confirm(moonpool_subscription *core, long long count, const moonp
   (void)core;
   sub->waiters = NULL;
   if (!error) {
-    sub->count = count;
-    mp_wake_push(w, push_self, sub);
+    sub->count = (int32_t)count;
+    mp_wake_push(w, push_handle, sub);
     return;
   }
   end(sub);
@@ -55,7 +59,7 @@ static void on_left(moonpool_subscription *core, long long count, const moonpool
   mp_waiter *w = sub->waiters;
   (void)core, (void)error;
   sub->waiters = NULL;
-  sub->count = count;
+  sub->count = (int32_t)count;
   sub->is_leaving = 0;
   mp_sub_release(sub);
   if (w) mp_wake_push(w, push_true, NULL);
@@ -63,17 +67,15 @@ static void on_left(moonpool_subscription *core, long long count, const moonpool
 
 /* ---- subscribing ----------------------------------------------------------------------------- */
 
-static mp_sub *new_sub(lua_State *L, mp_client *client, moonpool_kind kind, int has_handler) {
-  mp_sub *sub = lua_newuserdatauv(L, sizeof *sub, 0);
-  *sub = (mp_sub){.runtime = client->runtime,
-                  .client = client,
+static mp_sub *new_sub(mp_client *client, moonpool_kind kind, int has_handler) {
+  mp_sub *sub = malloc(sizeof *sub);
+  if (!sub) return NULL;
+  *sub = (mp_sub){.client = client,
                   .kind = (uint8_t)kind,
                   .is_reader = !has_handler,
-                  .ref = LUA_NOREF,
                   .handler = LUA_NOREF,
                   .events = LUA_NOREF,
                   .names = LUA_NOREF};
-  luaL_setmetatable(L, subscription_name);
   return sub;
 }
 
@@ -137,15 +139,14 @@ static unsigned check_options(lua_State *L) {
   return bits;
 }
 
-static void anchor(lua_State *L, mp_sub *sub, int self, int events) {
-  mp_runtime *rt = sub->runtime;
+/* Refers to the handler at index 3 and the events at `events`, and has the client stay alive. */
+static void anchor(lua_State *L, mp_sub *sub, int events) {
   mp_client *client = sub->client;
+  mp_runtime *rt = client->runtime;
   if (client->subscriptions++ == 0) {
     lua_pushvalue(L, 1);
     client->ref = mp_ref(L, rt);
   }
-  lua_pushvalue(L, self);
-  sub->ref = mp_ref(L, rt);
   if (!lua_isnil(L, events)) {
     lua_pushvalue(L, events);
     sub->events = mp_ref(L, rt);
@@ -175,8 +176,9 @@ static int subscribe_kind(lua_State *L, moonpool_kind kind) {
   int events = lua_gettop(L);
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   mp_waiter *w = mp_wait_begin(L, client->runtime);
-  mp_sub *sub = new_sub(L, client, kind, !lua_isnil(L, 3));
-  anchor(L, sub, lua_gettop(L), events);
+  mp_sub *sub = new_sub(client, kind, !lua_isnil(L, 3));
+  if (!sub) return mp_fail(L, MOONPOOL_ENOMEM, NULL);
+  anchor(L, sub, events);
   sub->is_single = count == 1;
   int status =
       moonpool_subscribe(client->core, kind, names, count, on_event, on_confirm, sub, &sub->core);
@@ -206,7 +208,7 @@ static int ssubscribe(lua_State *L) {
 /* ---- methods --------------------------------------------------------------------------------- */
 
 static mp_sub *check_sub(lua_State *L) {
-  return luaL_checkudata(L, 1, subscription_name);
+  return *(mp_sub **)luaL_checkudata(L, 1, subscription_name);
 }
 
 /* subscription:on(event, handler | nil) → subscription */
@@ -219,9 +221,9 @@ static int on(lua_State *L) {
   if (!sub->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   if (sub->events == LUA_NOREF) {
     lua_newtable(L);
-    sub->events = mp_ref(L, sub->runtime);
+    sub->events = mp_ref(L, mp_sub_runtime(sub));
   }
-  mp_push_ref(L, sub->runtime, sub->events);
+  mp_push_ref(L, mp_sub_runtime(sub), sub->events);
   lua_pushvalue(L, 3);
   lua_setfield(L, -2, name);
   unsigned bits = check_events(L);
@@ -239,7 +241,8 @@ static int close_sub(lua_State *L) {
     lua_pushboolean(L, 1);
     return 1;
   }
-  mp_waiter *w = mp_can_wait(L, sub->runtime) ? mp_wait_begin(L, sub->runtime) : NULL;
+  mp_runtime *rt = mp_sub_runtime(sub);
+  mp_waiter *w = mp_can_wait(L, rt) ? mp_wait_begin(L, rt) : NULL;
   end(sub);
   mp_mailbox_clear(sub);
   mp_sub_wake_readers(sub);
@@ -264,8 +267,16 @@ static int messages(lua_State *L) {
   return 2;
 }
 
+/* The program has dropped its handle. A handler goes on; an iterator that nobody can reach ends. */
 static int gc(lua_State *L) {
-  mp_mailbox_clear(check_sub(L));
+  mp_sub *sub = check_sub(L);
+  sub->has_handle = 0;
+  moonpool_subscription *core = sub->core;
+  if (core && sub->is_reader) {
+    end(sub);
+    moonpool_unsubscribe(core, NULL, NULL);
+  }
+  mp_sub_release(sub);
   return 0;
 }
 

@@ -19,17 +19,24 @@ static uint64_t mix(uint64_t a, uint64_t b) {
   return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+static uint64_t load(const char *at, size_t len) {
+  uint64_t word = 0;
+  memcpy(&word, at, len);
+  return word;
+}
+
 /* Folds eight bytes at a time by a 64 by 64 bit multiplication (as wyhash does), seeded so that
- * names chosen by a stranger do not meet in one bucket. */
+ * names chosen by a stranger do not meet in one bucket. The last eight overlap those before. */
 static uint32_t hash_of(const mp_names *names, moonpool_kind kind, const char *name, size_t len) {
-  uint64_t h = names->seed ^ len ^ (uint64_t)kind << 56, word = 0;
-  for (; len >= 8; name += 8, len -= 8) {
-    memcpy(&word, name, 8);
-    h = mix(h ^ word, 0x9e3779b97f4a7c15u);
+  uint64_t h = names->seed ^ len ^ (uint64_t)kind << 56, tail;
+  if (len >= 8) {
+    const char *last = name + len - 8;
+    for (; name < last; name += 8) h = mix(h ^ load(name, 8), 0x9e3779b97f4a7c15u);
+    tail = load(last, 8);
+  } else {
+    tail = load(name, len);
   }
-  word = 0;
-  memcpy(&word, name, len);
-  h = mix(h ^ word, 0xd6e8feb86659fd93u);
+  h = mix(h ^ tail, 0xd6e8feb86659fd93u);
   return (uint32_t)(h ^ h >> 32);
 }
 
