@@ -1,5 +1,5 @@
 /* system.signal(name, fn): calls a function, in a task of its own, whenever the process gets a
- * signal. The handle does not keep the loop going; it is anchored until it is closed. */
+ * signal. An open handle does not keep moonpool.run from returning; it is anchored until closed. */
 #include "runtime.h"
 #include "system.h"
 
@@ -37,7 +37,7 @@ static int signal_close(lua_State *L) {
 static int spawn_function(lua_State *L) {
   signal_handle *handle = lua_touserdata(L, 1);
   mp_push_ref(L, handle->runtime, handle->function);
-  mp_spawn_detached_task(L, handle->runtime, 0);
+  mp_spawn(L, handle->runtime, 0);
   return 0;
 }
 
@@ -75,7 +75,6 @@ static int start(mp_runtime *runtime, int number, signal_handle **out) {
     uv_close((uv_handle_t *)&handle->uv, free_handle);
     return status;
   }
-  uv_unref((uv_handle_t *)&handle->uv);
   *out = handle;
   return 0;
 }

@@ -54,20 +54,19 @@ local function publish_line(stream, line, number)
   end
 end
 
+-- Tasks are kept in a ring: before one takes a place, the one that has it must have ended.
 local function publish_lines(stream)
-  local under_way, first, last = {}, 1, 0
+  local ring, number = {}, 0
   while true do
     local line, message, code = stream.lines:next()
     if message and code ~= "ECLOSED" then stream.failure = "standard input: " .. message end
     if not line then break end
-    last = last + 1
-    under_way[last] = moonpool.spawn(publish_line, stream, line, last)
-    if last - first + 1 >= WINDOW then
-      under_way[first]:await()
-      under_way[first], first = nil, first + 1
-    end
+    number = number + 1
+    local place = number % WINDOW
+    if ring[place] then ring[place]:await() end
+    ring[place] = moonpool.spawn(publish_line, stream, line, number)
   end
-  for index = first, last do under_way[index]:await() end
+  for _, task in pairs(ring) do task:await() end
 end
 
 ---@param args table
