@@ -132,6 +132,23 @@ describe("bot", function()
         assert.equal(tostring(times), told())
       end
     end)
+
+    it("tell of messages that were missed while a function awaited", function()
+      open [[
+        local is_open = false
+        bot:on("pattern", "open", function() is_open = true end)
+        bot:on("publish", function()
+          while not is_open do require("moonpool").sleep(0.01) end
+        end)
+        bot:on("gap", function(event) print("gap", event.missing, event.reason) end)
+      ]]
+      local commands = ("PUBLISH room:pool x\n"):rep(100101)
+      scratch.shell(("redis-cli -s %s < %s > /dev/null"):format(room.server.socket,
+        scratch.write(scratch.folder() .. "/commands", commands)))
+      room:publish("now", "open")
+      room.host:expect "^gap\t100\toverflow$"
+      room.host:expect_error "^moonpool run: script: missed 100 messages %(overflow%)$"
+    end)
   end)
 
   describe("commands", function()

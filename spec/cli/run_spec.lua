@@ -186,6 +186,29 @@ describe("moonpool run", function()
       assert.matches("5000 messages, 0 of them actions, by 1 users", output)
     end)
 
+    it("ends in order when Redis is away", function()
+      room = bot_room.open { "examples/bots/stats.lua" }
+      room:say("ann", "hi")
+      room.reader:expect "ann"
+      room.server:pause()
+      local ended, output = room:stop()
+      room.server:resume()
+      assert.equal(0, ended)
+      assert.matches("1 messages, 0 of them actions, by 1 users", output)
+    end)
+
+    it("gives functions for stop a few seconds, no more", function()
+      room = bot_room.open { script = [[
+        bot:on("stop", function()
+          print "stopping"
+          require("moonpool").sleep(3600)
+        end)
+      ]] }
+      local ended, output = room:stop()
+      assert.equal(0, ended)
+      assert.equal("stopping\n", output)
+    end)
+
     it("leaves Redis without subscriptions or connections of its own", function()
       room = bot_room.open { "examples/bots" }
       assert.equal(2, room.server:clients "pubsub")

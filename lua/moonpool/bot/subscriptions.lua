@@ -15,7 +15,8 @@ local DRAIN_SECONDS = 1
 ---@field package log fun(line: string)
 ---@field package by_bot table<moonpool.bot, table[]>
 ---@field package busy integer handlers that have begun and not returned
----@field package idle table? a latch, while somebody waits for busy to be 0
+---@field package idle table? a latch, for who waits until busy is 0
+---@field package has_ended boolean
 local subscriptions_methods = {}
 local subscriptions_mt = {
   __name = "moonpool.bot.subscriptions", __index = subscriptions_methods,
@@ -92,25 +93,34 @@ local function await_barrier(self)
   if mark then mark:close() end
 end
 
--- Awaits that no function of a bot is under way, for a second at most.
+-- Awaits that no function of a bot is under way.
 local function await_idle(self)
-  local is_late = false
-  local deadline = moonpool.timer(DRAIN_SECONDS, function()
-    is_late = true
-    if self.idle then self.idle:open() end
-  end)
-  while self.busy > 0 and not is_late do
+  while self.busy > 0 and not self.has_ended do
     self.idle = system.latch()
     self.idle:wait()
   end
+end
+
+-- Awaits that all is handled that has been published, for a second at most: a function may await
+-- for ever, Redis may be away.
+local function drain(self)
+  local done = system.latch()
+  local deadline = moonpool.timer(DRAIN_SECONDS, function() done:open() end)
+  moonpool.spawn(function()
+    await_barrier(self)
+    await_idle(self)
+    done:open()
+  end)
+  done:wait()
   deadline:close()
+  self.has_ended = true
+  if self.idle then self.idle:open() end
 end
 
 --- Ends all subscriptions once what has been published until now is handled; a second is left for
 --- functions that await.
 function subscriptions_methods:end_all()
-  await_barrier(self)
-  await_idle(self)
+  drain(self)
   local by_bot = self.by_bot
   self.by_bot = {}
   for _, list in pairs(by_bot) do
@@ -122,7 +132,8 @@ end
 ---@param log fun(line: string) gets what an operator should know: gaps, refusals
 ---@return moonpool.bot.subscriptions
 function subscriptions.new(client, log)
-  return setmetatable({ client = client, log = log, by_bot = {}, busy = 0 }, subscriptions_mt)
+  return setmetatable({ client = client, log = log, by_bot = {}, busy = 0, has_ended = false },
+    subscriptions_mt)
 end
 
 return subscriptions
