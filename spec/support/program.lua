@@ -87,6 +87,11 @@ local function launch_line(self, options)
   return line .. " <" .. quote(input)
 end
 
+-- Lines first…last are read and not taken; rest is the beginning of the next one.
+local function new_stream()
+  return { offset = 0, rest = "", first = 1, last = 0 }
+end
+
 local function absolute(path)
   return path:sub(1, 1) == "/" and path or scratch.shell("pwd") .. "/" .. path
 end
@@ -97,7 +102,7 @@ function program.start(options)
     folder = scratch.folder(),
     launcher = absolute(here) .. "/launch.sh",
     name = options[1],
-    taken = { stdout = 0, stderr = 0 },
+    streams = { stdout = new_stream(), stderr = new_stream() },
   }, program_mt)
   local handle = assert(io.popen(launch_line(self, options), "w"))
   if options.stdin == "pipe" then
@@ -181,30 +186,36 @@ function program_methods:is_running()
   return self:status() == nil
 end
 
--- The lines of a stream that came since the last call, from a file that only grows.
-local function new_lines(self, stream)
-  local file = io.open(self.folder .. "/" .. stream, "rb")
+-- Adds what came on a stream since the last look to the lines that nobody has taken yet. Each byte
+-- is read once.
+local function look(self, name)
+  local stream = self.streams[name]
+  local file = io.open(self.folder .. "/" .. name, "rb")
   if not file then
-    return {}
+    return
   end
-  file:seek("set", self.taken[stream])
-  local lines = {}
-  for line in file:lines("L") do
-    if line:sub(-1) ~= "\n" then
-      break
-    end
-    lines[#lines + 1] = line
-  end
+  file:seek("set", stream.offset)
+  local text = file:read("a")
   file:close()
-  return lines
+  stream.offset = stream.offset + #text
+  text = stream.rest .. text
+  local taken = 1
+  for line, next_line in text:gmatch("([^\n]*)\n()") do
+    stream.last = stream.last + 1
+    stream[stream.last] = line:gsub("\r$", "")
+    taken = next_line
+  end
+  stream.rest = text:sub(taken)
 end
 
-local function take_line(self, stream, pattern)
-  for _, line in ipairs(new_lines(self, stream)) do
-    self.taken[stream] = self.taken[stream] + #line
-    local text = line:gsub("\r?\n$", "")
-    if text:find(pattern) then
-      return table.pack(text, text:match(pattern))
+local function take_line(self, name, pattern)
+  local stream = self.streams[name]
+  while stream.first <= stream.last do
+    local line = stream[stream.first]
+    stream[stream.first] = nil
+    stream.first = stream.first + 1
+    if line:find(pattern) then
+      return table.pack(line, line:match(pattern))
     end
   end
 end
@@ -216,9 +227,11 @@ local function transcript(self)
 end
 
 local function expect(self, stream, pattern, seconds)
-  local ended, found
-  local ok = pcall(scratch.wait_until, function()
+  local ended
+  local found = take_line(self, stream, pattern)
+  local ok = found or pcall(scratch.wait_until, function()
     ended = not self:is_running() -- asked before the last look: its output is complete by then
+    look(self, stream)
     found = take_line(self, stream, pattern)
     return found or ended
   end, seconds)
