@@ -21,7 +21,8 @@
 #define LINE_MAX_BYTES 65536u /* a header, status, error or number without its CRLF */
 #define CHUNK 16384u          /* the arena's first block, kept between replies */
 #define CHUNK_KEEP 65536u
-#define DEPTH_MAX 128u /* what walks a reply recursively must not exhaust the stack */
+#define DEPTH_MAX 128u              /* what walks a reply recursively must not exhaust the stack */
+#define ELEMENTS_MAX (SIZE_MAX / 2) /* hiredis doubles what a map announces, and overflows */
 
 #if HIREDIS_MAJOR >= 1
 #define HAVE_RESP3 1
@@ -145,7 +146,7 @@ static void *create_string(const redisReadTask *task, char *str, size_t len) {
 
 static void *create_array(const redisReadTask *task, array_size elements) {
   mp_resp *p = task->privdata;
-  if (p->limits.elements && (size_t)elements > p->limits.elements) {
+  if ((size_t)elements > p->limits.elements) {
     fail(p, MOONPOOL_EPROTO, "an array of %llu elements is over the limit of %llu", elements,
          p->limits.elements);
     return NULL;
@@ -210,6 +211,7 @@ mp_resp *mp_resp_new(const moonpool_allocator *allocator, const mp_resp_limits *
   p->allocator = allocator;
   p->limits = *limits;
   if (p->limits.depth == 0 || p->limits.depth > DEPTH_MAX) p->limits.depth = DEPTH_MAX;
+  if (p->limits.elements == 0) p->limits.elements = ELEMENTS_MAX;
   p->reader = redisReaderCreateWithFunctions(&object_functions);
   if (!p->reader) {
     mp_free(allocator, p);
@@ -243,7 +245,7 @@ static long long pending_bulk(const redisReader *r, size_t *header) {
   const redisReadTask *task = CURRENT_TASK(r);
   if (task->type != MOONPOOL_STRING && task->type != MOONPOOL_VERB) return -1;
   const char *text = r->buf + r->pos, *end = memchr(text, '\r', r->len - r->pos);
-  if (!end) return -1;
+  if (!end || end[1] != '\n') return -1; /* the buffer is terminated */
   *header = (size_t)(end - text) + 2;
   return strtoll(text, NULL, 10);
 }
@@ -346,6 +348,7 @@ int mp_resp_next(mp_resp *p, const moonpool_reply **reply) {
 
 int mp_resp_keep(mp_resp *p) {
   if (p->status != MOONPOOL_OK) return p->status;
+  p->fed = 0; /* nothing to take back any more */
   if (p->input_len == 0) return 0;
   if (redisReaderFeed(p->reader, p->input, p->input_len) != REDIS_OK)
     return fail(p, MOONPOOL_ENOMEM, "no memory for %llu bytes read", p->input_len, 0);
