@@ -6,7 +6,8 @@
 --   report.expected, report.received   how many messages and actions; report.users …
 --   report.problems                    what differs, in words; empty when all is well
 --
--- The logs are read here by other means than moonpool.irc's, so that one does not check itself.
+-- The logs are read here by other means than moonpool.irc's, so that it does not check itself.
+-- What a bot answers to a log's commands (real logs have them) is passed over.
 local json = require("moonpool").json
 local program = require "spec.support.program"
 local redis_server = require "spec.support.redis"
@@ -70,7 +71,7 @@ local function compare(entries, path, problems)
     local got = json.decode(payload)
     if not got then
       add(problems, "the subscriber got a payload that is no JSON: %q", payload)
-    elseif got.type == nil or got.type == "action" then
+    elseif not got.bot and (got.type == nil or got.type == "action") then
       received = received + 1
       local entry = entries[received]
       if not is_same(entry, got) then
@@ -95,7 +96,7 @@ local function count_actions(entries)
 end
 
 local function check_stats(output, entries, problems)
-  local messages, actions = output:match "(%d+) messages, (%d+) of them actions"
+  local messages, actions = output:match ".*\n(%d+) messages, (%d+) of them actions"
   if tonumber(messages) ~= #entries or tonumber(actions) ~= count_actions(entries) then
     add(problems, "the logs have %d messages and actions, %d of them actions; stats counted %s, %s",
       #entries, count_actions(entries), messages, actions)

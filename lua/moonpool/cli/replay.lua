@@ -34,9 +34,9 @@ function replay.configure(command)
   command:description(DESCRIPTION):epilog(EPILOG)
   command:argument("files"):argname("FILE"):args("+"):description "IRC logs; - is standard input."
   command:option("--room", "The room (default: ubuntu)."):argname("ROOM"):convert(room_name)
-    :default "ubuntu"
+    :default("ubuntu"):show_default(false)
   command:option("--speed", "N times as fast as the log's own times, or max (default: max).")
-    :argname("N"):convert(to_speed):default "max"
+    :argname("N"):convert(to_speed):default("max"):show_default(false)
   command:flag("--json", "Print the summary as one JSON object.")
 end
 

@@ -11,7 +11,7 @@ Run bots: each FILE is a Lua script that uses the object `bot`. They all run unt
 SIGTERM; then their functions for "stop" are called.]]
 
 local EPILOG = [[
-A bot in ten lines:
+A bot:
   bot:on("subscribe", function(message)        -- also unsubscribe, publish, rename
     message:reply("Hello " .. message.user .. "!")
   end)
