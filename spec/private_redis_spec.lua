@@ -192,8 +192,8 @@ describe("the private Redis", function()
   it("tells when there is no redis-server", function()
     local root = scratch.shell "pwd"
     local result = program.run {
-      "env", "PATH=" .. folder, "/usr/bin/lua5.4", root .. "/bin/moonpool", "pub", "a", "hi",
-      env = environment(),
+      "env", "PATH=" .. folder, scratch.shell "command -v lua5.4", root .. "/bin/moonpool",
+      "pub", "a", "hi", env = environment(),
     }
     assert.equal(1, result.status)
     assert.matches("^moonpool pub: there is no redis%-server .* install it %(package redis%-server",

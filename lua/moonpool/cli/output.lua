@@ -7,6 +7,7 @@ local system = require("moonpool.core").system
 local output = {}
 
 local PATIENCE_SECONDS = 0.01 -- how long one loop turn may wait for a reader
+local PAUSE_SECONDS = 0.001 -- what the loop gets between two attempts; 0 would start no new turn
 local HIGH_BYTES, LOW_BYTES = 4 << 20, 1 << 20
 
 ---@class moonpool.cli.output
@@ -57,7 +58,8 @@ local function write_some(self, seconds)
 end
 
 local function flush_each_turn(self)
-  repeat moonpool.sleep(0) until write_some(self, PATIENCE_SECONDS)
+  moonpool.sleep(0)
+  while not write_some(self, PATIENCE_SECONDS) do moonpool.sleep(PAUSE_SECONDS) end
   self.is_flushing = false
 end
 

@@ -1,0 +1,73 @@
+local program = require "spec.support.program"
+local redis_server = require "spec.support.redis"
+local scratch = require "spec.support.scratch"
+
+describe("a program that is told to end", function()
+  local server, running
+
+  before_each(function()
+    server = redis_server.start()
+    running = {}
+  end)
+  after_each(function()
+    for _, each in ipairs(running) do each:stop() end
+    server:stop()
+  end)
+
+  local function start(options)
+    options.env = options.env or { REDIS_URL = server.url }
+    local started = program.moonpool(options)
+    running[#running + 1] = started
+    return started
+  end
+
+  it("does not wait for a script that sleeps", function()
+    local bot = scratch.write(scratch.folder() .. "/sleeper.lua",
+      'bot:on("start", function() require("moonpool").sleep(600) end)')
+    local run = start { "run", bot }
+    run:expect_error "ready"
+    run:signal "TERM"
+    assert.equal(0, run:wait(3))
+  end)
+
+  it("does not wait for a Redis that does not answer", function()
+    server:pause()
+    finally(function() server:resume() end)
+    local sub = start { "sub", "a" }
+    scratch.wait_until(function()
+      local handlers = scratch.read(("/proc/%d/status"):format(sub.pid)):match "SigCgt:%s+(%x+)"
+      return tonumber(handlers, 16) & 1 << 14 ~= 0 -- SIGTERM's
+    end, 5, "its signal handlers")
+    sub:signal "TERM"
+    assert.equal(0, sub:wait(3))
+  end)
+
+  it("ends in order on SIGHUP too", function()
+    local sub = start { "sub", "--json", "a" }
+    sub:expect '"event":"subscribe"'
+    sub:signal "HUP"
+    assert.equal(0, sub:wait(3))
+    assert.matches('"event":"unsubscribe"', sub:output())
+  end)
+
+  it("does not wait for a reader that has stopped reading", function()
+    local fifo = scratch.folder() .. "/fifo"
+    scratch.shell("mkfifo " .. fifo)
+    local reader = program.start { "sh", "-c", "exec sleep 600 < " .. fifo }
+    running[#running + 1] = reader
+    local writer = program.start {
+      "sh", "-c", ("exec lua5.4 %s/bin/moonpool sub --redis %s a > %s"):format(
+        scratch.shell "pwd", server.url, fifo),
+    }
+    running[#running + 1] = writer
+    scratch.wait_until(function() return server:subscribers "a" == 1 end)
+    server:call("EVAL", "for i = 1, 3000 do redis.call('PUBLISH', 'a', ARGV[1]) end", "0",
+      ("x"):rep(1000))
+    scratch.wait_until(function()
+      local written = scratch.read(("/proc/%d/io"):format(writer.pid)):match "wchar: (%d+)"
+      return tonumber(written) >= 65536
+    end, 5, "a full pipe")
+    writer:signal "TERM"
+    assert.equal(0, writer:wait(8))
+  end)
+end)
