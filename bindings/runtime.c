@@ -43,6 +43,7 @@ static int runtime_gc(lua_State *L) {
   if (rt->is_closing) return 0;
   rt->is_closing = 1;
   close_handle((uv_handle_t *)&rt->ready_idle, NULL);
+  mp_end_naps(rt);
   while (uv_run(&rt->loop, UV_RUN_NOWAIT) != 0) continue;
   uv_walk(&rt->loop, close_handle, NULL);
   uv_run(&rt->loop, UV_RUN_DEFAULT);

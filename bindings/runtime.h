@@ -18,6 +18,7 @@
 typedef struct mp_runtime mp_runtime;
 typedef struct mp_task mp_task;
 typedef struct mp_waiter mp_waiter;
+typedef struct mp_nap mp_nap;
 struct mp_client;
 struct mp_sub;
 
@@ -61,6 +62,7 @@ struct mp_runtime {
   mp_waiter main_waiter;
   mp_waiter *ready, **ready_tail;
   uv_idle_t ready_idle;
+  mp_nap *naps;  /* of tasks that sleep */
   mp_task *pool; /* dispatchers without work */
   size_t pool_size;
   mp_task *drainer;               /* the dispatcher that takes messages from `draining` */
@@ -142,6 +144,9 @@ void mp_wake_error(mp_waiter *w, const moonpool_error *error);
 
 /* Calls `push` protected and wakes with what it pushed, now. */
 void mp_wake_push(mp_waiter *w, mp_push push, void *ctx);
+
+/* The state ends: nobody sleeps any more, and nobody is woken. */
+void mp_end_naps(mp_runtime *rt);
 
 /* Runs everything that mp_wake_later has queued; or has the loop's next turn do it. */
 void mp_run_ready(mp_runtime *rt);

@@ -137,20 +137,41 @@ static int push_join(lua_State *L, void *ctx) {
   return n;
 }
 
+static void let_go(mp_task *task) {
+  mp_runtime *rt = task->runtime;
+  rt->active--;
+  mp_unref(rt, task->ref);
+  task->ref = LUA_NOREF;
+}
+
+/* Nobody is woken: the task has ended, and its waiter only had its place in the queue. */
+static int report_unless_awaited(lua_State *L, void *ctx) {
+  mp_task *task = ctx;
+  (void)L;
+  if (!task->is_awaited) mp_report(task->runtime, task->co);
+  let_go(task);
+  return -1;
+}
+
 static void end_task(mp_task *task, int status, int results) {
   mp_runtime *rt = task->runtime;
   task->is_ended = 1;
   task->is_failed = status != LUA_OK;
   task->results = results;
-  rt->active--;
-  if (task->is_failed && !task->is_awaited) mp_report(rt, task->co);
   while (task->joiners) {
     mp_waiter *w = task->joiners;
     task->joiners = w->next;
     mp_wake_later(w, push_join, task);
   }
-  mp_unref(rt, task->ref);
-  task->ref = LUA_NOREF;
+  if (task->is_failed && !task->is_awaited) {
+    if (rt->current) { /* it failed before spawn returned: who spawned it may still await it */
+      task->waiter = (mp_waiter){.L = task->co, .task = task, .runtime = rt};
+      mp_wake_later(&task->waiter, report_unless_awaited, task);
+      return;
+    }
+    mp_report(rt, task->co);
+  }
+  let_go(task);
 }
 
 void mp_resume(mp_task *task, int nargs) {
@@ -221,7 +242,10 @@ static int spawn(lua_State *L) {
 /* task:await() → the function's results, or nil, traceback, "ESCRIPT" */
 static int task_await(lua_State *L) {
   mp_task *task = luaL_checkudata(L, 1, task_name);
-  if (task->is_ended) return push_join(L, task);
+  if (task->is_ended) {
+    task->is_awaited = 1;
+    return push_join(L, task);
+  }
   mp_waiter *w = mp_wait_begin(L, task->runtime), **tail = &task->joiners;
   if (w == &task->waiter) return luaL_error(L, "a task cannot await itself");
   task->is_awaited = 1;
@@ -242,20 +266,31 @@ static int task_index(lua_State *L) {
   return 1;
 }
 
-typedef struct nap {
+struct mp_nap {
   uv_timer_t timer;
   mp_waiter *waiter;
-} nap;
+  mp_nap *next, **at; /* in the runtime's list */
+};
 
 static void free_nap(uv_handle_t *handle) {
   free(handle->data);
 }
 
+static void end_nap(mp_nap *n) {
+  *n->at = n->next;
+  if (n->next) n->next->at = n->at;
+  uv_close((uv_handle_t *)&n->timer, free_nap);
+}
+
 static void on_nap_over(uv_timer_t *timer) {
-  nap *n = timer->data;
+  mp_nap *n = timer->data;
   mp_waiter *w = n->waiter;
-  uv_close((uv_handle_t *)timer, free_nap);
+  end_nap(n);
   mp_wake_now(w, 0);
+}
+
+void mp_end_naps(mp_runtime *rt) {
+  while (rt->naps) end_nap(rt->naps);
 }
 
 /* moonpool.sleep(seconds) */
@@ -263,9 +298,13 @@ static int sleep_seconds(lua_State *L) {
   mp_runtime *rt = mp_runtime_of(L);
   uint64_t ms = mp_check_seconds(L, 1);
   mp_waiter *w = mp_wait_begin(L, rt);
-  nap *n = malloc(sizeof *n);
+  mp_nap *n = malloc(sizeof *n);
   if (!n) return luaL_error(L, "moonpool.sleep: no memory");
   n->waiter = w;
+  n->next = rt->naps;
+  n->at = &rt->naps;
+  if (n->next) n->next->at = &n->next;
+  rt->naps = n;
   uv_timer_init(&rt->loop, &n->timer);
   n->timer.data = n;
   uv_timer_start(&n->timer, on_nap_over, ms, 0);
