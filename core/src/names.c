@@ -55,6 +55,7 @@ static mp_entry *find_hashed(const mp_names *names, uint32_t hash, moonpool_kind
 }
 
 mp_entry *mp_names_find(const mp_names *names, moonpool_kind kind, const char *name, size_t len) {
+  if (len == 0) name = ""; /* the empty name may come as NULL */
   return find_hashed(names, hash_of(names, kind, name, len), kind, name, len);
 }
 
@@ -90,6 +91,7 @@ static int make_room(mp_names *names) {
 }
 
 mp_entry *mp_names_add(mp_names *names, moonpool_kind kind, const char *name, size_t len) {
+  if (len == 0) name = "";
   uint32_t hash = hash_of(names, kind, name, len);
   mp_entry *entry = find_hashed(names, hash, kind, name, len);
   if (entry) return entry;
@@ -100,7 +102,7 @@ mp_entry *mp_names_add(mp_names *names, moonpool_kind kind, const char *name, si
   entry->hash = hash;
   entry->len = (uint32_t)len;
   entry->kind = kind;
-  if (len) memcpy(entry->name, name, len);
+  memcpy(entry->name, name, len);
   entry->name[len] = '\0';
   entry->next = *slot(names, hash);
   *slot(names, hash) = entry;
