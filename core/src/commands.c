@@ -8,7 +8,7 @@ typedef struct known {
   const char *name;
   uint8_t len;
   uint8_t class;
-  const char *word; /* only with this among its arguments; NULL: always */
+  const char *word; /* only with this subcommand or option; NULL: always */
   const char *hint;
 } known;
 
@@ -38,6 +38,7 @@ static const known table[] = {
     {"PSYNC", 5, MP_COMMAND_REFUSED, NULL, LINK_OF_ITS_OWN},
     {"PUNSUBSCRIBE", 12, MP_COMMAND_REFUSED, NULL, "close the subscription"},
     {"QUIT", 4, MP_COMMAND_REFUSED, NULL, "close the client"},
+    {"REPLCONF", 8, MP_COMMAND_REFUSED, NULL, LINK_OF_ITS_OWN}, /* ACK has no reply */
     {"RESET", 5, MP_COMMAND_REFUSED, NULL, LINK_OF_ITS_OWN},
     {"SELECT", 6, MP_COMMAND_REFUSED, NULL, URL},
     {"SSUBSCRIBE", 10, MP_COMMAND_REFUSED, NULL, OWN_SUBSCRIBE},
@@ -68,11 +69,15 @@ static int is_named(const moonpool_bytes *arg, const char *name, size_t len) {
   return arg->len == len && strncasecmp(arg->data, name, len) == 0;
 }
 
-/* Is the word that the entry asks for among the first arguments? */
+/* Is the word that the entry asks for there? As a subcommand it is the first argument, as an option
+ * one of the first, before the names of streams. */
 static int has_word(const known *k, size_t argc, const moonpool_bytes *argv) {
   if (!k->word) return 1;
-  for (size_t i = 1; i < argc && i < 8; i++)
+  size_t end = k->class == MP_COMMAND_REFUSED ? 2 : 8;
+  for (size_t i = 1; i < argc && i < end; i++) {
     if (is_named(argv + i, k->word, strlen(k->word))) return 1;
+    if (is_named(argv + i, "STREAMS", 7)) return 0;
+  }
   return 0;
 }
 
