@@ -89,6 +89,12 @@ static int is_harmless(const mp_handshake *h, const moonpool_reply *reply) {
   return h->step == MP_STEP_PING && begins_with(reply, "NOPERM");
 }
 
+/* Redis refuses a password in many words, most of them a plain ERR; to be full is none of them. */
+static int is_auth_refused(const mp_handshake *h, const moonpool_reply *reply) {
+  return h->step == MP_STEP_AUTH && begins_with(reply, "ERR ") &&
+         !begins_with(reply, "ERR max number of clients");
+}
+
 int mp_handshake_reply(mp_handshake *h, const moonpool_reply *reply, char *message, size_t size) {
   if (reply->type != MOONPOOL_ERROR) {
     if (h->step == MP_STEP_HELLO) h->has_resp3 = 1;
@@ -97,7 +103,7 @@ int mp_handshake_reply(mp_handshake *h, const moonpool_reply *reply, char *messa
   if (h->step == MP_STEP_HELLO && is_without_resp3(reply)) return MOONPOOL_OK;
   if (is_harmless(h, reply)) return MOONPOOL_OK;
   snprintf(message, size, "%s", reply->u.string.data);
+  if (is_auth_refused(h, reply)) return MOONPOOL_EAUTH;
   int status = mp_resp_error_status(reply);
-  if (h->step == MP_STEP_AUTH) return MOONPOOL_EAUTH;
   return status == MOONPOOL_EREDIS ? MOONPOOL_ECONN : status;
 }
