@@ -5,6 +5,7 @@
 #define MP_LINK_H
 
 #include "mem.h"
+#include "requests.h"
 #include "resp.h"
 #include "url.h"
 
@@ -50,14 +51,6 @@ moonpool_state mp_link_state(const mp_link *link);
 /* Room for a request of `size` bytes: the buffer to encode it into, or NULL with *status EQUEUE,
  * ECLOSED or ENOMEM. mp_link_commit must follow at once. */
 mp_buf *mp_link_begin(mp_link *link, size_t size, int *status);
-
-typedef struct mp_request_info {
-  moonpool_reply_cb cb; /* NULL: nobody is told */
-  void *ctx;
-  uint64_t timeout;       /* ms from the loop turn in which it is committed; UINT64_MAX: none */
-  uint32_t confirmations; /* 0: one reply; else that many pushes (mp_link_confirm) or an error */
-  int is_blocking;        /* Redis may be silent until it is answered */
-} mp_request_info;
 
 /* Accepts what was encoded since mp_link_begin as one request. Can't fail. */
 void mp_link_commit(mp_link *link, const mp_request_info *info);

@@ -6,8 +6,9 @@
  * RESP2, a push (">") in RESP3 (https://redis.io/docs/latest/develop/reference/protocol-spec/). */
 #define HEAD 8 /* "*3\r\n$7\r\n" */
 
-void mp_message_init(mp_message_reply *reply) {
+void mp_message_init(mp_message_reply *reply, int has_pushes) {
   memset(reply, 0, sizeof *reply);
+  reply->has_pushes = has_pushes;
   moonpool_reply *n = reply->nodes;
   n[0].u.list.first = &n[1];
   for (int i = 1; i < 5; i++) {
@@ -53,7 +54,7 @@ static int take_word(moonpool_reply *word, const char *at) {
 const char *mp_message_parse(mp_message_reply *reply, const char *at, const char *end) {
   moonpool_reply *n = reply->nodes;
   if (end - at < HEAD + 10 || !mp_message_begins(at, (size_t)(end - at))) return NULL;
-  if (at[0] == '>' && moonpool_resp_version() < 3) return NULL;
+  if (at[0] == '>' && !reply->has_pushes) return NULL;
   int more = take_word(&n[1], at);
   if (more == 0) return NULL;
   const char *next = at + HEAD + n[1].u.string.len + 2;

@@ -9,9 +9,10 @@
 /* The reply's nodes: the list and its up to four elements. */
 typedef struct mp_message_reply {
   moonpool_reply nodes[5];
+  int has_pushes; /* RESP3's ">" is known */
 } mp_message_reply;
 
-void mp_message_init(mp_message_reply *reply);
+void mp_message_init(mp_message_reply *reply, int has_pushes);
 
 /* Could a message begin here? Looks at its first bytes only. */
 int mp_message_begins(const char *at, size_t len);

@@ -3,7 +3,15 @@
 #ifndef MP_REQUESTS_H
 #define MP_REQUESTS_H
 
-#include "link.h"
+#include "mem.h"
+
+typedef struct mp_request_info {
+  moonpool_reply_cb cb; /* NULL: nobody is told */
+  void *ctx;
+  uint64_t timeout;       /* ms from the loop turn in which it is committed; UINT64_MAX: none */
+  uint32_t confirmations; /* 0: one reply; else that many pushes (mp_link_confirm) or an error */
+  int is_blocking;        /* Redis may be silent until it is answered */
+} mp_request_info;
 
 typedef struct mp_request {
   struct mp_request *next;

@@ -221,7 +221,7 @@ mp_resp *mp_resp_new(const moonpool_allocator *allocator, const mp_resp_limits *
   p->reader->maxelements = 0; /* ours is checked in create_array */
 #endif
   p->reader->privdata = p;
-  mp_message_init(&p->message_reply);
+  mp_message_init(&p->message_reply, HAVE_RESP3);
   return p;
 }
 

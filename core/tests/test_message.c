@@ -49,7 +49,7 @@ static const char *const others[] = {
 TEST(a_whole_message_is_taken_where_it_lies) {
   guarded input = {0};
   mp_message_reply message;
-  mp_message_init(&message);
+  mp_message_init(&message, mp_resp_version() >= 3);
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     size_t len = strlen(good[i]);
     char *at = guarded_copy(&input, good[i], len);
@@ -66,7 +66,7 @@ TEST(a_whole_message_is_taken_where_it_lies) {
 TEST(what_follows_a_message_is_left) {
   char text[200];
   mp_message_reply message;
-  mp_message_init(&message);
+  mp_message_init(&message, mp_resp_version() >= 3);
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     snprintf(text, sizeof text, "%s%s", good[i], good[(i + 1) % 5]);
     const char *end = mp_message_parse(&message, text, text + strlen(text));
@@ -77,7 +77,7 @@ TEST(what_follows_a_message_is_left) {
 TEST(a_cut_message_is_left_to_the_reader) {
   guarded input = {0};
   mp_message_reply message;
-  mp_message_init(&message);
+  mp_message_init(&message, mp_resp_version() >= 3);
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     for (size_t len = 0; len < strlen(good[i]); len++) {
       char *at = guarded_copy(&input, good[i], len);
@@ -91,7 +91,7 @@ TEST(a_cut_message_is_left_to_the_reader) {
 TEST(everything_else_is_left_to_the_reader) {
   guarded input = {0};
   mp_message_reply message;
-  mp_message_init(&message);
+  mp_message_init(&message, mp_resp_version() >= 3);
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     for (size_t len = 0; len <= strlen(others[i]); len++) {
       char *at = guarded_copy(&input, others[i], len);
@@ -107,7 +107,7 @@ TEST(everything_else_is_left_to_the_reader) {
 TEST(a_push_is_one_of_resp3) {
   static const char text[] = ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n";
   mp_message_reply message;
-  mp_message_init(&message);
+  mp_message_init(&message, mp_resp_version() >= 3);
   const char *end = mp_message_parse(&message, text, text + sizeof text - 1);
   CHECK((end != NULL) == (mp_resp_version() >= 3));
   if (end) CHECK_INT(message.nodes[0].type, MOONPOOL_PUSH);
