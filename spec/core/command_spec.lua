@@ -1,0 +1,290 @@
+local loop = require "spec.core.loop"
+local moonpool = require "moonpool"
+local redis_server = require "spec.support.redis"
+
+local function assert_fails(code, pattern, ...)
+  local value, message, failure = ...
+  assert.is_nil(value)
+  assert.matches(pattern, message)
+  assert.equal(code, failure)
+end
+
+describe("a command", function()
+  local server
+
+  before_each(function() server = redis_server.start() end)
+  after_each(function() server:stop() end)
+
+  -- Runs fn(client) in the loop.
+  local function with_client(fn, options)
+    options = options or {}
+    options.url = server.url
+    loop.run(function() fn(loop.connect(options)) end)
+  end
+
+  describe("replies", function()
+    it("are strings, integers, nil and lists of them", function()
+      with_client(function(redis)
+        assert.equal("OK", redis:set("text", "hello"))
+        assert.equal("hello", redis:get "text")
+        assert.same({ n = 1 }, table.pack(redis:get "missing"))
+        local count = redis:incr "count"
+        assert.equal(1, count)
+        assert.equal("integer", math.type(count))
+        redis:rpush("list", "a", "b")
+        assert.same({ "a", "b" }, redis:lrange("list", 0, -1))
+        assert.same({ "hello", moonpool.null, "1" }, redis:mget("text", "missing", "count"))
+        assert.same({}, redis:lrange("none", 0, -1))
+        assert.same({ 1, { "x", moonpool.null, { 2 } } },
+          redis:eval("return { 1, { 'x', false, { 2 } } }", 0))
+      end)
+    end)
+
+    it("keep 64 bits", function()
+      with_client(function(redis)
+        redis:set("n", math.maxinteger - 1)
+        assert.equal(math.maxinteger, redis:incr "n")
+        redis:set("n", math.mininteger + 1)
+        assert.equal(math.mininteger, redis:decr "n")
+      end)
+    end)
+
+    it("may be large", function()
+      with_client(function(redis)
+        local text = ("0123456789abcdef"):rep(1 << 19) -- 8 MiB
+        redis:set("large", text)
+        assert.is_true(redis:get "large" == text)
+        redis:eval("for i = 1, 100000 do redis.call('RPUSH', 'l', i) end", 0)
+        local list = redis:lrange("l", 0, -1)
+        assert.equal(100000, #list)
+        assert.equal("100000", list[100000])
+      end)
+    end)
+
+    it("that are errors come back as nil, Redis's words and EREDIS", function()
+      with_client(function(redis)
+        redis:set("text", "x")
+        assert_fails("EREDIS", "^WRONGTYPE Operation against a key", redis:lpush("text", "a"))
+        assert_fails("EREDIS", "^ERR unknown command", redis:no_such_command())
+        assert_fails("EREDIS", "^ERR wrong number of arguments", redis:get())
+        assert_fails("EREDIS", "^ERR my own", redis:eval("return redis.error_reply 'ERR my own'", 0))
+        assert.equal("x", redis:get "text")
+      end)
+    end)
+  end)
+
+  describe("arguments", function()
+    it("may hold any byte", function()
+      with_client(function(redis)
+        local bytes = {}
+        for byte = 0, 255 do bytes[#bytes + 1] = string.char(byte) end
+        for _, text in ipairs { table.concat(bytes), "", "\0", "\r\n", "$5\r\n%s%n" } do
+          redis:set("key" .. text, text)
+          assert.equal(text, redis:get("key" .. text))
+          assert.equal(text, redis:echo(text))
+        end
+      end)
+    end)
+
+    it("may be integers, and floats that read back the same", function()
+      with_client(function(redis)
+        for _, number in ipairs { 0, -7, math.maxinteger, math.mininteger } do
+          assert.equal(tostring(number), redis:echo(number))
+        end
+        for _, number in ipairs { 0.1, -2.5, 1 / 3, 1e300, 5e-324, 2 ^ 53 + 2, 100.0 } do
+          assert.equal(number, tonumber(redis:echo(number)))
+        end
+        assert.equal("0.1", redis:echo(0.1))
+        assert.equal("inf", redis:echo(math.huge))
+        assert.equal("1795370768.235123", redis:echo(1795370768.235123))
+      end)
+    end)
+
+    it("may be many", function()
+      with_client(function(redis)
+        local words = {}
+        for number = 1, 5000 do words[number] = number end
+        assert.equal(5000, redis:rpush("list", table.unpack(words)))
+        assert.equal("5000", redis:lindex("list", -1))
+      end)
+    end)
+
+    it("that are neither string nor number raise, by command and place", function()
+      with_client(function(redis)
+        assert.error_matches(function() redis:set("a", true) end,
+          "SET: argument 2 must be a string or a number, not a boolean")
+        assert.error_matches(function() redis:set(nil, "b") end,
+          "SET: argument 1 must be a string or a number, not a nil")
+        assert.error_matches(function() redis:call("MGET", "a", "b", {}) end,
+          "MGET: argument 3 must be a string or a number, not a table")
+        assert.error_matches(function() redis:get(moonpool.null) end, "not a .*userdata")
+        assert.error_matches(function() redis:call() end, "string expected")
+        assert.error_matches(function() redis.get("a") end, "moonpool.client expected")
+        assert.equal("PONG", redis:ping())
+      end)
+    end)
+  end)
+
+  describe("names", function()
+    it("are methods in any case, or the first argument of call", function()
+      with_client(function(redis)
+        assert.equal("a", redis:echo "a")
+        assert.equal("a", redis:ECHO "a")
+        assert.equal("a", redis:call("eCho", "a"))
+        assert.same({ "maxclients", "10000" }, redis:config("get", "maxclients"))
+        assert.equal("b", redis:call("ECHO", "b"))
+        assert.is_nil(redis["no method"])
+        assert.is_nil(redis[1])
+      end)
+    end)
+
+    it("that would change the shared link are refused with what to use instead", function()
+      with_client(function(redis)
+        for _, case in ipairs {
+          { "MULTI", "EVAL" }, { "EXEC", "EVAL" }, { "DISCARD", "EVAL" }, { "WATCH", "EVAL", "k" },
+          { "UNWATCH", "EVAL" }, { "SELECT", "in the URL", 1 }, { "AUTH", "in the URL", "x" },
+          { "HELLO", "in the URL", 3 }, { "RESET", "another client" },
+          { "MONITOR", "another client" }, { "CLIENT", "another client", "reply", "off" },
+          { "SYNC", "another client" }, { "PSYNC", "another client", "?", -1 },
+          { "QUIT", "close the client" }, { "SUBSCRIBE", "use subscribe", "a" },
+          { "PSUBSCRIBE", "use subscribe", "a" }, { "SSUBSCRIBE", "use subscribe", "a" },
+          { "UNSUBSCRIBE", "close the subscription" }, { "PUNSUBSCRIBE", "close the subscription" },
+          { "SUNSUBSCRIBE", "close the subscription" },
+        } do
+          assert_fails("ENOSUPPORT", "^" .. case[1] .. ": .*" .. case[2],
+            redis:call(case[1], table.unpack(case, 3)))
+          assert_fails("ENOSUPPORT", case[2],
+            redis:call(case[1]:lower(), table.unpack(case, 3)))
+        end
+        assert.equal("PONG", redis:ping())
+        assert.same({}, loop.client_ids(server, "pubsub"))
+      end)
+    end)
+
+    it("that look like refused ones are not", function()
+      with_client(function(redis)
+        assert.equal("integer", math.type(redis:client "id"))
+        assert.equal("OK", redis:client("setname", "replyer"))
+        assert.equal("OK", redis:set("multi", "exec"))
+        assert_fails("EREDIS", "unknown command", redis:multiply())
+      end)
+    end)
+  end)
+
+  describe("of many tasks", function()
+    it("travel in shared writes, and each gets its own reply", function()
+      with_client(function(redis)
+        local before, done = redis:stats(), 0
+        for number = 1, 100 do
+          moonpool.spawn(function()
+            assert(redis:echo("word " .. number) == "word " .. number)
+            done = done + 1
+          end)
+        end
+        loop.wait_until(function() return done == 100 end)
+        local after = redis:stats()
+        assert.equal(100, after.commands - before.commands)
+        assert.is_true(after.writes - before.writes <= 2)
+      end)
+    end)
+
+    it("are answered in order, 50,000 of them", function()
+      with_client(function(redis)
+        local order, count = {}, 50000
+        for _ = 1, count do
+          moonpool.spawn(function()
+            local number = redis:incr "n"
+            order[#order + 1] = number
+          end)
+        end
+        loop.wait_for(order, count)
+        for number = 1, count do
+          if order[number] ~= number then assert.equal(number, order[number]) end
+        end
+      end)
+    end)
+
+    it("do not wait for a command that blocks on another client", function()
+      with_client(function(redis)
+        local other = loop.connect(server.url)
+        local popped
+        local task = moonpool.spawn(function() popped = other:blpop("queue", 0) end)
+        assert.equal("PONG", redis:ping())
+        redis:rpush("queue", "job")
+        task:await()
+        assert.same({ "queue", "job" }, popped)
+      end)
+    end)
+  end)
+
+  describe("with a deadline", function()
+    it("fails with ETIMEOUT; its late reply is dropped and the link lives on", function()
+      with_client(function(redis)
+        redis:set("here", "yes")
+        local id = redis:client "id"
+        server:call("CLIENT", "PAUSE", 250)
+        local began = moonpool.now()
+        assert_fails("ETIMEOUT", "^unix:.*: no reply before the deadline", redis:echo "late")
+        local waited = moonpool.now() - began
+        assert.is_true(waited >= 0.095 and waited < 0.2, waited)
+        loop.wait_until(function() return redis:echo "now" == "now" end)
+        assert.equal("yes", redis:get "here")
+        assert.equal(id, redis:client "id")
+        assert.equal(0, redis:stats().reconnects)
+      end, { command_timeout = 0.1 })
+    end)
+
+    it("of 0 waits as long as it takes", function()
+      with_client(function(redis)
+        server:call("CLIENT", "PAUSE", 100)
+        assert.equal("late", redis:echo "late")
+      end, { command_timeout = 0 })
+    end)
+
+    it("that blocks by nature has none", function()
+      with_client(function(redis)
+        assert.is_nil(redis:blpop("none", 0.2))
+        assert.is_nil(redis:call("XREAD", "BLOCK", 150, "STREAMS", "none", "$"))
+      end, { command_timeout = 0.05 })
+    end)
+  end)
+
+  describe("limits", function()
+    it("refuse more commands than max_queue with EQUEUE", function()
+      with_client(function(redis)
+        local replies, refused = 0, 0
+        for _ = 1, 15 do
+          moonpool.spawn(function()
+            local value, message, code = redis:ping()
+            replies = replies + (value == "PONG" and 1 or 0)
+            if code == "EQUEUE" then
+              refused = refused + 1
+              assert(message == "too many commands waiting", message)
+            end
+          end)
+        end
+        assert.equal(5, refused)
+        loop.wait_until(function() return replies == 10 end)
+        assert.equal("PONG", redis:ping())
+      end, { max_queue = 10 })
+    end)
+
+    it("refuse more bytes than max_queue_bytes with EQUEUE", function()
+      with_client(function(redis)
+        assert_fails("EQUEUE", "too many", redis:set("key", ("x"):rep(2000)))
+        assert.equal("OK", redis:set("key", ("x"):rep(500)))
+      end, { max_queue_bytes = 1000 })
+    end)
+
+    it("end the link on a reply over max_reply_bytes, and only on that", function()
+      with_client(function(redis)
+        redis:set("small", ("x"):rep(900))
+        redis:set("large", ("x"):rep(5000))
+        assert.equal(900, #redis:get "small")
+        assert_fails("ECONN", "5000 bytes is over the limit of 1000; the command was possibly",
+          redis:get "large")
+        assert.equal("PONG", redis:ping())
+      end, { max_reply_bytes = 1000, backoff_min = 0.001 })
+    end)
+  end)
+end)
