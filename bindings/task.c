@@ -293,11 +293,20 @@ void mp_end_naps(mp_runtime *rt) {
   while (rt->naps) end_nap(rt->naps);
 }
 
-/* moonpool.sleep(seconds) */
+static int push_nothing(lua_State *L, void *ctx) {
+  (void)L, (void)ctx;
+  return 0;
+}
+
+/* moonpool.sleep(seconds); 0 waits for the loop's next turn */
 static int sleep_seconds(lua_State *L) {
   mp_runtime *rt = mp_runtime_of(L);
   uint64_t ms = mp_check_seconds(L, 1);
   mp_waiter *w = mp_wait_begin(L, rt);
+  if (ms == 0) { /* a timer of 0 would fire again and again before the loop polls */
+    mp_wake_later(w, push_nothing, NULL);
+    return mp_wait(L, w);
+  }
   mp_nap *n = malloc(sizeof *n);
   if (!n) return luaL_error(L, "moonpool.sleep: no memory");
   n->waiter = w;
@@ -305,6 +314,7 @@ static int sleep_seconds(lua_State *L) {
   n->at = &rt->naps;
   if (n->next) n->next->at = &n->next;
   rt->naps = n;
+  uv_update_time(&rt->loop); /* it stands still while a task computes */
   uv_timer_init(&rt->loop, &n->timer);
   n->timer.data = n;
   uv_timer_start(&n->timer, on_nap_over, ms, 0);
