@@ -258,7 +258,28 @@ static int system_random(lua_State *L) {
   return 1;
 }
 
+/* files_in(folder, ending) → the names in it that end so, in the order of their bytes; hidden ones
+ * are left out */
+static int system_files_in(lua_State *L) {
+  size_t len, name_len;
+  const char *path = luaL_checkstring(L, 1), *ending = luaL_checklstring(L, 2, &len);
+  uv_fs_t request;
+  uv_dirent_t entry;
+  int status = uv_fs_scandir(NULL, &request, path, 0, NULL); /* sorts by strcmp */
+  lua_newtable(L);
+  while (status >= 0 && uv_fs_scandir_next(&request, &entry) == 0) {
+    name_len = strlen(entry.name);
+    if (entry.name[0] == '.' || name_len < len) continue;
+    if (memcmp(entry.name + name_len - len, ending, len) != 0) continue;
+    lua_pushstring(L, entry.name);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  }
+  uv_fs_req_cleanup(&request);
+  return status < 0 ? mp_system_fail(L, -status, "read folder", path) : 1;
+}
+
 static const luaL_Reg functions[] = {{"open_lock", mp_lock_open},
+                                     {"files_in", system_files_in},
                                      {"stat", system_stat},
                                      {"mkdir", system_mkdir},
                                      {"unlink", system_unlink},

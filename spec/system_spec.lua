@@ -15,6 +15,21 @@ describe("system", function()
 
   before_each(function() folder = scratch.folder() end)
 
+  describe("files_in", function()
+    it("lists what ends so, in the order of bytes, without what is hidden", function()
+      for _, name in ipairs { "b.lua", "a.lua", "Z.lua", ".hidden.lua", "c.txt", ".lua" } do
+        scratch.write(folder .. "/" .. name, "")
+      end
+      assert.same({ "Z.lua", "a.lua", "b.lua" }, system.files_in(folder, ".lua"))
+      assert.same({}, system.files_in(folder, ".none"))
+    end)
+
+    it("names a folder that it cannot read", function()
+      local path = folder .. "/none"
+      assert_fails("ENOENT", "read folder " .. path, system.files_in(path, ".lua"))
+    end)
+  end)
+
   describe("stat", function()
     it("tells type, owner, permissions and size, without following links", function()
       scratch.write(folder .. "/file", "12345")

@@ -1,29 +1,21 @@
 --- Bot scripts on disk: finding them, loading them.
+local system = require("moonpool.core").system
 local moonpool_bot = require "moonpool.bot"
 local room_name = require "moonpool.room_name"
 
 local script = {}
 
 local function is_folder(path)
-  local file = io.open(path, "rb")
-  if not file then return false end
-  local _, _, code = file:read(0)
-  file:close()
-  return code == 21 -- EISDIR
+  local status = system.stat(system.realpath(path) or path)
+  return status ~= nil and status.type == "directory"
 end
 
-local function shell_quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
-
 local function scripts_in(folder)
-  local pipe, message = io.popen(
-    ("for f in %s/*.lua; do [ -e \"$f\" ] && printf '%%s\\0' \"$f\"; done"):format(
-      shell_quote(folder)), "r")
-  if not pipe then return nil, message end
-  local paths = {}
-  for path in pipe:read("a"):gmatch "([^\0]+)\0" do paths[#paths + 1] = path end
-  pipe:close()
-  if #paths == 0 then return nil, folder .. ": no *.lua in this folder" end
-  return paths
+  local names, message = system.files_in(folder, ".lua")
+  if not names then return nil, message end
+  if #names == 0 then return nil, folder .. ": no *.lua in this folder" end
+  for index, name in ipairs(names) do names[index] = folder .. "/" .. name end
+  return names
 end
 
 --- The scripts that paths stand for: files as they are, folders as the *.lua in them, by name.
