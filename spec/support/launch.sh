@@ -26,7 +26,7 @@ env --default-signal "$@" <&3 3<&- >"$output" 2>"$folder/stderr" &
 pid=$!
 exec 3<&-
 publish pid "$pid"
-wait "$pid"
+wait -f "$pid" # -f: not when it is stopped; our end would orphan its group, and the kernel would continue it
 status=$?
 [ -n "$copier" ] && wait "$copier"
 publish exit "$status"

@@ -122,6 +122,23 @@ describe("redis", function()
     assert.equal("PONG", server:start():call("PING"))
   end)
 
+  it("is paused until it is resumed", function()
+    server = redis_server.start { port = true }
+    local connection = assert(socket.connect("127.0.0.1", server.port))
+    server:pause()
+    scratch.wait_until(function()
+      return scratch.read(("/proc/%d/stat"):format(server.pid)):match("%) (%u)") == "T"
+    end, 5, "redis-server to stop")
+    assert.is_true(server:is_running())
+    connection:settimeout(0.1)
+    assert(connection:send("PING\r\n"))
+    assert.equal("timeout", select(2, connection:receive("*l")))
+    server:resume()
+    connection:settimeout(5)
+    assert.equal("+PONG", connection:receive("*l"))
+    connection:close()
+  end)
+
   it("says why Redis does not start", function()
     server = redis_server.start()
     assert.error_matches(function()
