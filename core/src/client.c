@@ -12,6 +12,7 @@
 
 typedef struct waiter {
   struct waiter *next;
+  unsigned round; /* told in a later one */
   moonpool_ready_cb cb;
   void *ctx;
 } waiter;
@@ -27,6 +28,7 @@ struct moonpool {
   uv_idle_t gathered;
   uv_timer_t told; /* tells who asks late whether the link is ready */
   waiter *waiters;
+  unsigned round; /* counts the tellings */
   uint64_t commands;
   int is_closed, holds;
   moonpool_close_cb on_gone;
@@ -65,8 +67,10 @@ static void mark_dirty(moonpool *client) {
 
 /* ---- the command link's events --------------------------------------------------------------- */
 
+/* Who begins to wait meanwhile waits for the next time; a close meanwhile has told the others. */
 static void tell_waiters(moonpool *client, const moonpool_error *error) {
-  while (client->waiters) {
+  unsigned round = ++client->round;
+  while (client->round == round && client->waiters && client->waiters->round != round) {
     waiter *w = client->waiters;
     client->waiters = w->next;
     moonpool_ready_cb cb = w->cb;
@@ -109,10 +113,10 @@ void moonpool_ready(moonpool *client, moonpool_ready_cb cb, void *ctx) {
     cb(client, &error, ctx);
     return;
   }
-  *w = (waiter){NULL, cb, ctx};
+  *w = (waiter){NULL, client->round, cb, ctx};
   while (*tail) tail = &(*tail)->next;
   *tail = w;
-  if (mp_link_state(client->link) == MOONPOOL_READY) uv_timer_start(&client->told, on_told, 0, 0);
+  if (moonpool_get_state(client) == MOONPOOL_READY) uv_timer_start(&client->told, on_told, 0, 0);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -123,9 +127,21 @@ static int is_good_name(const char *name) {
   return 1;
 }
 
+/* Who waits for a client that is closed already. */
+static void end_waiters(moonpool *client) {
+  moonpool_error error = {MOONPOOL_ECLOSED, "the client was closed"};
+  tell_waiters(client, &error);
+  while (client->waiters) {
+    waiter *w = client->waiters;
+    client->waiters = w->next;
+    mp_free(&client->allocator, w);
+  }
+}
+
 static void let_go(void *ctx) {
   moonpool *client = ctx;
   if (--client->holds > 0) return;
+  end_waiters(client);
   moonpool_allocator allocator = client->allocator;
   moonpool_close_cb on_gone = client->on_gone;
   void *gone_ctx = client->gone_ctx;
@@ -270,7 +286,7 @@ int moonpool_subscribe(moonpool *client, moonpool_kind kind, const moonpool_byte
 }
 
 void moonpool_set_drain(moonpool *client, moonpool_drain_cb drain, void *ctx) {
-  mp_hub_set_drain(client->hub, drain, ctx);
+  if (!client->is_closed) mp_hub_set_drain(client->hub, drain, ctx);
 }
 
 int moonpool_next(moonpool *client, const moonpool_event **event) {
@@ -280,7 +296,7 @@ int moonpool_next(moonpool *client, const moonpool_event **event) {
 /* ---- seeing ---------------------------------------------------------------------------------- */
 
 moonpool_state moonpool_get_state(const moonpool *client) {
-  return mp_link_state(client->link);
+  return client->is_closed ? MOONPOOL_CLOSED : mp_link_state(client->link);
 }
 
 const char *moonpool_address(const moonpool *client) {
@@ -297,6 +313,8 @@ const char *moonpool_hiredis_version(void) {
 
 void moonpool_get_stats(const moonpool *client, moonpool_stats *stats) {
   mp_link_stats link;
+  *stats = (moonpool_stats){.commands = client->commands};
+  if (client->is_closed) return; /* link and hub may be gone before the client is */
   mp_link_get_stats(client->link, &link);
   *stats = (moonpool_stats){.commands = client->commands,
                             .writes = link.writes,

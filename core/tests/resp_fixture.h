@@ -3,6 +3,7 @@
 #ifndef MP_RESP_FIXTURE_H
 #define MP_RESP_FIXTURE_H
 
+#include <stdarg.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
