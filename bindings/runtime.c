@@ -67,6 +67,8 @@ mp_runtime *mp_runtime_new(lua_State *L) {
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
   rt->clients = luaL_ref(L, LUA_REGISTRYINDEX);
+  rt->parcel = lua_newthread(L);
+  luaL_ref(L, LUA_REGISTRYINDEX);
   int status = uv_loop_init(&rt->loop);
   if (status != 0) luaL_error(L, "moonpool: no event loop: %s", uv_strerror(status));
   rt->is_closing = 0;

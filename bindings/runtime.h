@@ -28,7 +28,7 @@ typedef int (*mp_push)(lua_State *L, void *ctx);
 
 struct mp_waiter {
   mp_waiter *next; /* in a list of whoever it waits for, or in the runtime's queue of the ready */
-  lua_State *L;    /* the coroutine that waits, or the main state */
+  lua_State *L;    /* where results go: the coroutine that waits, or the runtime's parcel */
   mp_task *task;   /* NULL on the main state */
   mp_runtime *runtime;
   mp_push push;
@@ -60,6 +60,7 @@ struct mp_runtime {
   int dispatch;     /* the dispatch loop, likewise */
   size_t active;    /* tasks, timers and handlers that keep run going */
   mp_waiter main_waiter;
+  lua_State *parcel; /* a thread on which the main waiter's results lie until it takes them */
   mp_waiter *ready, **ready_tail;
   uv_idle_t ready_idle;
   mp_nap *naps;  /* of tasks that sleep */

@@ -32,19 +32,28 @@ mp_waiter *mp_wait_begin(lua_State *L, mp_runtime *rt) {
     luaL_error(L, "cannot wait here: this coroutine was not started by moonpool "
                   "(use moonpool.spawn, or call from a handler)");
   *w = (mp_waiter){.L = L, .runtime = rt, .task = w == &rt->main_waiter ? NULL : rt->current};
-  if (!w->task) uv_update_time(&rt->loop);
+  if (w->task) return w;
+  w->L = rt->parcel;
+  lua_settop(w->L, 0);
+  uv_update_time(&rt->loop);
   return w;
 }
 
-int mp_wait(lua_State *L, mp_waiter *w) {
-  if (w->is_done) return w->results;
-  if (w->task) {
-    w->is_yielded = 1;
-    return lua_yield(L, 0);
-  }
+/* The main state runs the loop itself: what it waits for comes in the middle of calls on it, so the
+ * results are kept aside until they are over. */
+static int wait_on_main(lua_State *L, mp_waiter *w) {
   while (!w->is_done)
     if (!mp_turn(L, w->runtime) && !w->is_done) return mp_deadlock(L);
+  luaL_checkstack(L, w->results, "results of a wait");
+  lua_xmove(w->L, L, w->results);
   return w->results;
+}
+
+int mp_wait(lua_State *L, mp_waiter *w) {
+  if (!w->task) return wait_on_main(L, w);
+  if (w->is_done) return w->results;
+  w->is_yielded = 1;
+  return lua_yield(L, 0);
 }
 
 void mp_wake_now(mp_waiter *w, int results) {
