@@ -96,7 +96,8 @@ describe("a lost link", function()
         command_timeout = 0.1 }
       server:kill()
       loop.wait_until(function() return redis:state() ~= "ready" end)
-      assert_failed("ETIMEOUT", "^unix:.*no reply before the deadline", start(redis.incr, redis, "n"))
+      assert_failed("ETIMEOUT", "^unix:.*no reply before the deadline",
+        start(redis.incr, redis, "n"))
       assert.equal(0, redis:stats().queued)
       server:start()
       loop.wait_until(function() return redis:state() == "ready" end)
