@@ -33,6 +33,7 @@ static void end(mp_sub *sub) {
 static void on_event(const moonpool_event *event) {
   mp_sub *sub = event->ctx;
   end(sub);
+  mp_mailbox_clear(sub);
   mp_sub_wake_readers(sub);
   mp_sub_release(sub);
 }
