@@ -152,7 +152,8 @@ describe("a handler", function()
         local seen = {}
         redis:subscribe("start", function(payload)
           assert(redis:subscribe("next", function(text) seen[#seen + 1] = text end))
-          seen[#seen + 1] = redis:publish("next", payload .. "!")
+          local receivers = redis:publish("next", payload .. "!")
+          seen[#seen + 1] = receivers
         end)
         redis:publish("start", "go")
         loop.wait_for(seen, 2)
