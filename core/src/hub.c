@@ -30,10 +30,7 @@ static int take_due(mp_hub *hub, const moonpool_event **event) {
   moonpool_confirm_cb confirm;
   mp_sub_unmake_due(hub, s);
   switch (s->state) {
-  case MP_SUB_CLOSING:
-    s->wait.confirm(s, hub->last_count, NULL, s->confirm_ctx);
-    mp_sub_free(hub, s);
-    return 2;
+  case MP_SUB_CLOSING: mp_sub_confirm_closed(hub, s); return 2;
   case MP_SUB_PENDING:
     s->state = MP_SUB_ACTIVE;
     confirm = mp_sub_unpend(hub, s);
@@ -308,8 +305,7 @@ static void end_closing(mp_hub *hub) {
   while (hub->due) { /* the others' listeners are detached: only closing ones are left */
     moonpool_subscription *s = hub->due;
     mp_sub_unmake_due(hub, s);
-    s->wait.confirm(s, hub->last_count, NULL, s->confirm_ctx);
-    mp_sub_free(hub, s);
+    mp_sub_confirm_closed(hub, s);
   }
 }
 

@@ -7,9 +7,18 @@
 #include "names.h"
 
 /* One name of one subscription. Listeners of an entry form a list whose first one's `prev` is the
- * last. `entry` is NULL once it is detached. */
+ * last. `entry` is NULL once it is detached; the first listener of a closing subscription then has
+ * room for the callback, which most subscriptions never need. */
 typedef struct mp_listener {
-  struct mp_listener *next, *prev;
+  union {
+    struct {
+      struct mp_listener *next, *prev;
+    };
+    struct {
+      moonpool_confirm_cb confirm;
+      void *confirm_ctx;
+    } closing;
+  };
   mp_entry *entry;
   moonpool_subscription *subscription;
   uint32_t tag;
@@ -34,20 +43,22 @@ typedef enum mp_sub_state {
   MP_SUB_CLOSING        /* ended; waits for Redis's confirmation */
 } mp_sub_state;
 
+/* A hundred thousand of them are nothing special: every word counts. */
 struct moonpool_subscription {
   mp_hub *hub;
   moonpool_event_cb listener;
   void *ctx;
-  union {
-    mp_pending *pending;         /* MP_SUB_PENDING */
-    moonpool_confirm_cb confirm; /* MP_SUB_CLOSING */
-  } wait;
-  void *confirm_ctx;               /* MP_SUB_CLOSING */
+  mp_pending *pending;             /* MP_SUB_PENDING */
   moonpool_subscription *due_next; /* in the hub's list of those with a callback due */
-  uint32_t size, unconfirmed;
-  uint8_t state, events, is_due;
+  uint32_t unconfirmed;
+  uint32_t size : 23; /* at most MP_SUB_NAMES_MAX */
+  uint32_t state : 2; /* mp_sub_state */
+  uint32_t is_due : 1;
+  uint32_t events : 6; /* bits by moonpool_event_type */
   mp_listener names[];
 };
+
+#define MP_SUB_NAMES_MAX 0x7fffffu
 
 /* Redis refused a name; its listeners are still to be told. */
 typedef struct mp_refusal {
@@ -135,6 +146,9 @@ void mp_sub_fail(mp_hub *hub, moonpool_subscription *subscription, int status, c
  * how many is returned. */
 uint32_t mp_sub_detach(mp_hub *hub, moonpool_subscription *subscription,
                        moonpool_subscription *leaver);
+
+/* Calls back whoever closed it, and frees it. */
+void mp_sub_confirm_closed(mp_hub *hub, moonpool_subscription *subscription);
 
 /* Frees one that is detached and not pending. */
 void mp_sub_free(mp_hub *hub, moonpool_subscription *subscription);

@@ -10,7 +10,8 @@ void mp_names_free(mp_names *names) {
   for (size_t i = 0; i < names->count; i++) mp_free(names->allocator, names->list[i]);
   mp_free(names->allocator, names->buckets);
   mp_free(names->allocator, names->list);
-  names->buckets = names->list = NULL;
+  names->buckets = NULL;
+  names->list = NULL;
   names->count = names->size = names->list_size = 0;
 }
 
@@ -40,14 +41,35 @@ static uint32_t hash_of(const mp_names *names, moonpool_kind kind, const char *n
   return (uint32_t)(h ^ h >> 32);
 }
 
-static mp_entry **slot(const mp_names *names, uint32_t hash) {
+static uint32_t *bucket_of(const mp_names *names, uint32_t hash) {
   return &names->buckets[hash & (names->size - 1)];
+}
+
+static mp_entry *first_in(const mp_names *names, uint32_t hash) {
+  uint32_t place = *bucket_of(names, hash);
+  return place ? names->list[place - 1] : NULL;
+}
+
+/* Puts the entry, whose place is set, in front of its bucket. */
+static void link_in(mp_names *names, mp_entry *entry) {
+  entry->next = first_in(names, entry->hash);
+  *bucket_of(names, entry->hash) = entry->place + 1;
+}
+
+static void unlink_from(mp_names *names, mp_entry *entry) {
+  mp_entry *at = first_in(names, entry->hash);
+  if (at == entry) {
+    *bucket_of(names, entry->hash) = entry->next ? entry->next->place + 1 : 0;
+    return;
+  }
+  while (at->next != entry) at = at->next;
+  at->next = entry->next;
 }
 
 static mp_entry *find_hashed(const mp_names *names, uint32_t hash, moonpool_kind kind,
                              const char *name, size_t len) {
   if (names->size == 0) return NULL;
-  for (mp_entry *entry = *slot(names, hash); entry; entry = entry->next)
+  for (mp_entry *entry = first_in(names, hash); entry; entry = entry->next)
     if (entry->hash == hash && entry->len == len && entry->kind == kind &&
         memcmp(entry->name, name, len) == 0)
       return entry;
@@ -61,16 +83,12 @@ mp_entry *mp_names_find(const mp_names *names, moonpool_kind kind, const char *n
 
 static int grow_buckets(mp_names *names) {
   size_t size = names->size ? names->size * 2 : SIZE_MIN;
-  mp_entry **buckets = mp_calloc(names->allocator, size * sizeof *buckets);
+  uint32_t *buckets = mp_calloc(names->allocator, size * sizeof *buckets);
   if (!buckets) return names->size ? MOONPOOL_OK : MOONPOOL_ENOMEM; /* full, but it works */
-  for (size_t i = 0; i < names->count; i++) {
-    mp_entry *entry = names->list[i], **bucket = &buckets[entry->hash & (size - 1)];
-    entry->next = *bucket;
-    *bucket = entry;
-  }
   mp_free(names->allocator, names->buckets);
   names->buckets = buckets;
   names->size = size;
+  for (size_t i = 0; i < names->count; i++) link_in(names, names->list[i]);
   return MOONPOOL_OK;
 }
 
@@ -104,18 +122,21 @@ mp_entry *mp_names_add(mp_names *names, moonpool_kind kind, const char *name, si
   entry->kind = kind;
   memcpy(entry->name, name, len);
   entry->name[len] = '\0';
-  entry->next = *slot(names, hash);
-  *slot(names, hash) = entry;
   entry->place = (uint32_t)names->count;
   names->list[names->count++] = entry;
+  link_in(names, entry);
   return entry;
 }
 
 void mp_names_remove(mp_names *names, mp_entry *entry) {
-  mp_entry **at = slot(names, entry->hash), *last = names->list[--names->count];
-  while (*at != entry) at = &(*at)->next;
-  *at = entry->next;
-  names->list[entry->place] = last;
-  last->place = entry->place;
+  mp_entry *last = names->list[names->count - 1];
+  unlink_from(names, entry);
+  if (last != entry) { /* the last one takes its place */
+    unlink_from(names, last);
+    last->place = entry->place;
+    names->list[last->place] = last;
+    link_in(names, last);
+  }
+  names->count--;
   mp_free(names->allocator, entry);
 }

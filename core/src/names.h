@@ -35,12 +35,15 @@ typedef struct mp_entry {
 
 #define MP_IN_FLIGHT_MAX 60000u
 
-/* Buckets to find an entry by name; a list, in the order in which entries were made but for
- * removals, to walk them: their memory lies in that order too, which a walk by hash would lose. */
+/* A list of the entries, in the order in which they were made but for removals: their memory lies
+ * in that order too, which a walk by hash would lose. Buckets, each the place of its first entry
+ * plus one, find an entry by name. */
 typedef struct mp_names {
   const moonpool_allocator *allocator;
-  mp_entry **buckets, **list;
-  size_t count, size, list_size; /* size is 0 or a power of two */
+  mp_entry **list;
+  uint32_t *buckets;
+  size_t count, list_size;
+  size_t size; /* buckets: 0 or a power of two */
   uint64_t seed;
 } mp_names;
 

@@ -34,12 +34,12 @@ void mp_hub_leaver_done(mp_hub *hub, moonpool_subscription *leaver) {
 /* ---- pending subscriptions ------------------------------------------------------------------- */
 
 moonpool_confirm_cb mp_sub_unpend(mp_hub *hub, moonpool_subscription *s) {
-  mp_pending *pending = s->wait.pending;
+  mp_pending *pending = s->pending;
   moonpool_confirm_cb confirm = pending->confirm;
   pending->prev->next = pending->next;
   pending->next->prev = pending->prev;
   mp_free(hub->allocator, pending);
-  s->wait.pending = NULL;
+  s->pending = NULL;
   return confirm;
 }
 
@@ -61,7 +61,7 @@ static void pend(mp_hub *hub, moonpool_subscription *s, mp_pending *pending) {
   pending->next = &hub->pending;
   pending->prev = hub->pending.prev;
   pending->prev->next = pending->next->prev = pending;
-  s->wait.pending = pending;
+  s->pending = pending;
   if (timeout) watch_pending(hub);
 }
 
@@ -111,6 +111,11 @@ uint32_t mp_sub_detach(mp_hub *hub, moonpool_subscription *s, moonpool_subscript
   return waits;
 }
 
+void mp_sub_confirm_closed(mp_hub *hub, moonpool_subscription *s) {
+  s->names[0].closing.confirm(s, hub->last_count, NULL, s->names[0].closing.confirm_ctx);
+  mp_sub_free(hub, s);
+}
+
 void mp_sub_free(mp_hub *hub, moonpool_subscription *s) {
   mp_sub_unmake_due(hub, s);
   if (hub->leaver == s) hub->leaver = NULL;
@@ -153,7 +158,8 @@ static void on_pending_timer(uv_timer_t *timer) {
 
 static int check_names(const mp_hub *hub, const moonpool_bytes *names, size_t count) {
   if (hub->is_closed) return MOONPOOL_ECLOSED;
-  if (count == 0 || count > UINT32_MAX) return MOONPOOL_EARG;
+  if (count == 0) return MOONPOOL_EARG;
+  if (count > MP_SUB_NAMES_MAX) return MOONPOOL_ETOOBIG;
   size_t max = hub->options->max_name;
   for (size_t i = 0; i < count; i++)
     if ((max && names[i].len > max) || names[i].len > UINT32_MAX) return MOONPOOL_ETOOBIG;
@@ -204,7 +210,7 @@ fail:
 }
 
 void moonpool_subscription_events(moonpool_subscription *s, unsigned bits) {
-  s->events = (uint8_t)bits;
+  s->events = bits & 0x3f;
 }
 
 void moonpool_unsubscribe(moonpool_subscription *s, moonpool_confirm_cb confirm, void *ctx) {
@@ -216,9 +222,9 @@ void moonpool_unsubscribe(moonpool_subscription *s, moonpool_confirm_cb confirm,
   }
   mp_sub_unmake_due(hub, s);
   s->state = MP_SUB_CLOSING;
-  s->wait.confirm = confirm;
-  s->confirm_ctx = ctx;
   s->unconfirmed = mp_sub_detach(hub, s, confirm ? s : NULL);
+  s->names[0].closing.confirm = confirm;
+  s->names[0].closing.confirm_ctx = ctx;
   if (!confirm)
     mp_sub_free(hub, s);
   else if (s->unconfirmed == 0)

@@ -36,6 +36,12 @@ static void make_universe(fuzz *random, known *all) {
   }
 }
 
+/* The first entry of a bucket. */
+static const mp_entry *first_of(const mp_names *names, size_t bucket) {
+  uint32_t place = names->buckets[bucket];
+  return place ? names->list[place - 1] : NULL;
+}
+
 static void check_entry(const mp_names *names, const known *k) {
   mp_entry *entry = k->entry;
   CHECK_INT(entry->kind, k->kind);
@@ -54,7 +60,7 @@ static void check_all(const mp_names *names, const known *all) {
     check_entry(names, &all[i]);
   }
   for (size_t i = 0; i < names->size; i++)
-    for (const mp_entry *entry = names->buckets[i]; entry; entry = entry->next) in_buckets++;
+    for (const mp_entry *entry = first_of(names, i); entry; entry = entry->next) in_buckets++;
   CHECK_INT(names->count, count);
   CHECK_INT(in_buckets, count);
 }
@@ -144,7 +150,7 @@ TEST(many_names_grow_the_table_evenly) {
   CHECK(heap.requests < MANY + 100);
   for (size_t i = 0; i < names.size; i++) {
     size_t length = 0;
-    for (const mp_entry *entry = names.buckets[i]; entry; entry = entry->next) length++;
+    for (const mp_entry *entry = first_of(&names, i); entry; entry = entry->next) length++;
     if (length > longest) longest = length;
   }
   CHECK(longest < 16);
