@@ -20,7 +20,7 @@ struct mp_link {
   mp_handshake handshake;
   mp_requests requests;
   uv_timer_t timer; /* CONNECTING: deadline; READY: heartbeat; WAITING: next attempt */
-  uint64_t random, ready_since;
+  uint64_t random, ready_since, last_read;
   unsigned attempts;
   int is_closed, was_ever_ready;
   int is_shake_due; /* the handshake's next command waits until the last one is written */
@@ -138,13 +138,16 @@ static void send_ping(mp_link *link) {
   link->config.events->on_dirty(link->config.ctx);
 }
 
-/* Any byte read since the last beat proves that the peer lives; after a silent interval it is
- * asked, after a second one it is given up. A loop that was held up gets one more turn to read
+/* Any byte read since the last beat proves that the peer lives; an interval after the last one it
+ * is asked, after a second one it is given up. A loop that was held up gets one more turn to read
  * first. */
 static void on_heartbeat(uv_timer_t *timer) {
   mp_link *link = timer->data;
+  uint64_t interval = link->config.options->heartbeat, delay = interval;
   if (link->state != MOONPOOL_READY) return;
   if (link->has_read || link->requests.blocking) {
+    uint64_t silence = uv_now(link->config.loop) - link->last_read;
+    if (link->has_read) delay = silence < interval ? interval - silence : 0;
     link->has_read = link->has_pinged = link->is_late = 0;
   } else if (!link->has_pinged) {
     send_ping(link);
@@ -156,7 +159,7 @@ static void on_heartbeat(uv_timer_t *timer) {
     mp_link_fail(link, MOONPOOL_ETIMEOUT, "no answer to PING within the heartbeat interval");
     return;
   }
-  next_heartbeat(link, link->config.options->heartbeat);
+  next_heartbeat(link, delay);
 }
 
 /* ---- becoming ready -------------------------------------------------------------------------- */
@@ -258,6 +261,7 @@ static void on_read(void *ctx, const char *data, size_t len) {
   mp_link *link = ctx;
   mp_transport *transport = link->transport;
   link->has_read = 1;
+  link->last_read = uv_now(link->config.loop);
   link->stats.bytes_in += len;
   mp_resp_feed(link->resp, data, len);
   link->config.events->on_readable(link->config.ctx);
