@@ -43,9 +43,14 @@ void mp_hub_release(mp_hub *hub, mp_entry *entry) {
   if (!is_needed && entry->state != MP_ENTRY_CONFIRMED) mp_names_remove(&hub->names, entry);
 }
 
+/* Redis sends it until it has confirmed the opposite. */
+static int is_confirmed(int state) {
+  return state == MP_ENTRY_CONFIRMED || state == MP_ENTRY_LEAVING;
+}
+
 static void set_state(mp_hub *hub, mp_entry *entry, mp_entry_state state) {
-  hub->confirmed -= entry->state == MP_ENTRY_CONFIRMED;
-  hub->confirmed += state == MP_ENTRY_CONFIRMED;
+  hub->confirmed -= is_confirmed(entry->state);
+  hub->confirmed += is_confirmed(state);
   entry->state = (uint8_t)state;
 }
 
