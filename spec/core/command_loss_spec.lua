@@ -135,14 +135,14 @@ describe("a lost link", function()
 
   it("is noticed in silence: SIGSTOP ends it within two heartbeats", function()
     loop.run(function()
-      local redis = loop.connect { url = server.url, heartbeat = 0.1, backoff_min = 0.001,
+      local redis = loop.connect { url = server.url, heartbeat = 0.2, backoff_min = 0.001,
         backoff_max = 0.02, connect_timeout = 0.2, command_timeout = 0 }
       server:pause()
       local began = moonpool.now()
       assert_failed("ECONN", "no answer to PING within the heartbeat interval; .*possibly executed",
         start(redis.incr, redis, "n"))
       local waited = moonpool.now() - began
-      assert.is_true(waited < 0.3, ("noticed after %.3f s"):format(waited))
+      assert.is_true(waited < 0.5, ("noticed after %.3f s"):format(waited))
       server:resume()
       local count = redis:incr "n" -- the first one may have been executed
       assert.is_true(count == 1 or count == 2)
