@@ -24,9 +24,10 @@ fi
 
 env --default-signal "$@" <&3 3<&- >"$output" 2>"$folder/stderr" &
 pid=$!
+set +m # wait for its end, not for a stop: ours would orphan its group, and the kernel would continue it
 exec 3<&-
 publish pid "$pid"
-wait -f "$pid" # -f: not when it is stopped; our end would orphan its group, and the kernel would continue it
+wait "$pid"
 status=$?
 [ -n "$copier" ] && wait "$copier"
 publish exit "$status"
