@@ -189,6 +189,18 @@ describe("the private Redis", function()
     assert.equal("", scratch.shell(("find %s -type s"):format(folder)))
   end)
 
+  -- Redis forgets a SIGTERM that comes before it has set itself up.
+  it("stops in order as soon as its process is there", function()
+    for _ = 1, 5 do
+      local sub = start { "sub", "a" }
+      scratch.wait_until(function() return scratch.read(folder .. state .. "/redis.pid") end, 10,
+        "redis-server")
+      sub:signal "TERM"
+      assert.equal(0, sub:wait(10))
+      assert.same({}, servers())
+    end
+  end)
+
   it("tells when there is no redis-server", function()
     local root = scratch.shell "pwd"
     local result = program.run {

@@ -17,6 +17,7 @@ local POLL_SECONDS = 0.005
 local ANSWER_SECONDS = 10 -- until a server answers for the first time
 local LOAD_SECONDS = 60 -- until it has read its data
 local STOP_SECONDS = 15
+local ASK_SECONDS = 0.05 -- between requests to a server that is still starting
 local LOCK_SECONDS = LOAD_SECONDS + STOP_SECONDS
 local MAX_LOG_BYTES = 1 << 20
 
@@ -174,6 +175,8 @@ end
 
 -- ---- stopping ----------------------------------------------------------------------------------
 
+-- true once the server has taken the request; false while it is still starting: it is sent a signal
+-- then, but Redis forgets one that comes before it has set itself up (server.c, initServer).
 local function ask_to_stop(where)
   local client = moonpool.connect {
     url = url_of(read_file(where.socket_note) or where.socket), connect_timeout = 2,
@@ -185,19 +188,27 @@ local function ask_to_stop(where)
     return nil, "the private Redis refuses to stop: " .. message, code
   end
   local pid = tonumber((read_file(where.pid) or ""):match "%d+")
-  return pid == nil or system.kill(pid, "SIGTERM") ~= nil
+  if pid then system.kill(pid, "SIGTERM") end
+  return false
+end
+
+-- Asks again and again, until it is gone.
+local function await_end(where)
+  local is_asked, next_ask = false, 0
+  return wait_for(function()
+    local gone, message, code = is_gone(where)
+    if gone or message then return gone, message, code end
+    if is_asked or moonpool.now() < next_ask then return false end
+    next_ask = moonpool.now() + ASK_SECONDS
+    is_asked, message, code = ask_to_stop(where)
+    if is_asked == nil then return nil, message, code end
+    return false
+  end, STOP_SECONDS, "the private Redis to stop (its log: " .. where.log .. ")", never)
 end
 
 local function stop_server(where)
-  local gone, message, code = is_gone(where)
-  if message then return nil, message, code end
-  if not gone then
-    gone, message, code = ask_to_stop(where)
-    if not gone then return nil, message, code end
-    gone, message, code = wait_for(function() return is_gone(where) end, STOP_SECONDS,
-      "the private Redis to stop (its log: " .. where.log .. ")", never)
-    if not gone then return nil, message, code end
-  end
+  local gone, message, code = await_end(where)
+  if not gone then return nil, message, code end
   system.unlink(where.socket_note)
   system.unlink(where.socket)
   system.unlink(where.pid)
