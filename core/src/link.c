@@ -314,14 +314,21 @@ static void on_end(void *ctx, int status, const char *message) {
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
-mp_buf *mp_link_begin(mp_link *link, size_t size, int *status) {
+/* The limits are those of commands; what a subscriber writes has a window of its own. */
+static int is_full(const mp_link *link, size_t size) {
   const moonpool_options *options = link->config.options;
+  const mp_requests *q = &link->requests;
+  if (link->config.is_subscriber) return 0;
+  return (options->max_queue && q->count >= options->max_queue) ||
+         (options->max_queue_bytes && q->out.len + size > options->max_queue_bytes);
+}
+
+mp_buf *mp_link_begin(mp_link *link, size_t size, int *status) {
   mp_requests *q = &link->requests;
   *status = MOONPOOL_ECLOSED;
   if (link->is_closed) return NULL;
   *status = MOONPOOL_EQUEUE;
-  if (options->max_queue && q->count >= options->max_queue) return NULL;
-  if (options->max_queue_bytes && q->out.len + size > options->max_queue_bytes) return NULL;
+  if (is_full(link, size)) return NULL;
   mp_buf *out = mp_requests_begin(q, size);
   *status = out ? MOONPOOL_OK : MOONPOOL_ENOMEM;
   return out;

@@ -42,6 +42,8 @@ struct fixture {
   int link_count;
   /* Answers a command of the handshake; NULL: as Redis would. */
   void (*shake)(peer_link *link, const char *command);
+  /* Is told of every later command; NULL: nobody is. */
+  void (*hear)(peer_link *link, const moonpool_reply *command);
 };
 
 /* Runs the loop until `condition` holds; past the deadline the test fails. */
@@ -105,10 +107,13 @@ static inline void peer_take(peer_link *link, const moonpool_reply *command) {
                             word->u.string.data);
     if (len > sizeof line - 100) break;
   }
-  if (link->is_shaken)
-    put_text(&link->heard, "%s\n", line);
-  else
+  if (!link->is_shaken) {
     (link->f->shake ? link->f->shake : shake_as_redis)(link, line);
+    return;
+  }
+  strcpy(line + len, "\n");
+  if (mp_buf_append(&link->heard, line, len + 1)) abort();
+  if (link->f->hear) link->f->hear(link, command);
 }
 
 static inline void on_heard(uv_poll_t *poll, int status, int events) {
