@@ -1,6 +1,6 @@
 local program = require "spec.support.program"
-local redis_server = require "spec.support.redis"
 local scratch = require "spec.support.scratch"
+local new_session = require "spec.support.session"
 
 -- The first code block of a page.
 local function example_of(page)
@@ -8,26 +8,15 @@ local function example_of(page)
 end
 
 describe("docs", function()
-  local server, folder, running
+  local session = new_session(before_each, after_each)
+  local start = session.start
+  local folder
 
-  local function start(options)
-    options.env = { REDIS_URL = server.url }
-    running[#running + 1] = program.moonpool(options)
-    return running[#running]
-  end
-
-  before_each(function()
-    server, folder, running = redis_server.start(), scratch.folder(), {}
-  end)
-
-  after_each(function()
-    for _, each in ipairs(running) do each:stop() end
-    server:stop()
-  end)
+  before_each(function() folder = scratch.folder() end)
 
   it("lua.md shows a program that works", function()
     local here = scratch.shell("pwd")
-    local source = example_of("docs/lua.md"):gsub("redis://localhost", server.url)
+    local source = example_of("docs/lua.md"):gsub("redis://localhost", session.server.url)
     local result = program.run { "lua5.4", scratch.write(folder .. "/example.lua", source), env = {
       LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(here, here),
       LUA_CPATH = package.cpath,
@@ -40,7 +29,7 @@ describe("docs", function()
     start { "run", script }:expect_error("ready")
     local room = start { "sub", "--json", "room:galley" }
     room:expect('"subscribe"')
-    server:cli("PUBLISH", "room:galley", '{"user":"bob","text":"thanks ann++"}')
+    session.server:cli("PUBLISH", "room:galley", '{"user":"bob","text":"thanks ann++"}')
     room:expect("ann has 1")
   end)
 end)

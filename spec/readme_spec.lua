@@ -1,6 +1,6 @@
 local program = require "spec.support.program"
-local redis_server = require "spec.support.redis"
 local scratch = require "spec.support.scratch"
+local new_session = require "spec.support.session"
 
 local README = scratch.read("README.md")
 
@@ -15,24 +15,11 @@ local function blocks_of(section)
 end
 
 describe("README.md", function()
-  local server, folder, running
+  local session = new_session(before_each, after_each)
+  local start = session.start
+  local folder
 
-  local function start(options)
-    options.env = { REDIS_URL = server.url }
-    running[#running + 1] = program.moonpool(options)
-    return running[#running]
-  end
-
-  before_each(function()
-    server, folder, running = redis_server.start(), scratch.folder(), {}
-  end)
-
-  after_each(function()
-    for _, each in ipairs(running) do
-      each:stop()
-    end
-    server:stop()
-  end)
+  before_each(function() folder = scratch.folder() end)
 
   it("shows what its bot answers", function()
     local script, transcript = table.unpack(blocks_of("A bot"))
@@ -54,7 +41,7 @@ describe("README.md", function()
     local script, _, output = table.unpack(blocks_of("The library"))
     local here = scratch.shell("pwd")
     local result = program.run { "lua5.4", scratch.write(folder .. "/tides.lua", script), env = {
-      REDIS_URL = server.url,
+      REDIS_URL = session.server.url,
       LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(here, here),
       LUA_CPATH = here .. "/build/lua/?.so;;",
     } }

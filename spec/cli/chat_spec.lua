@@ -1,26 +1,10 @@
 local chat = require "moonpool.cli.chat"
-local program = require "spec.support.program"
-local redis_server = require "spec.support.redis"
+local new_session = require "spec.support.session"
 local scratch = require "spec.support.scratch"
 
 describe("moonpool chat", function()
-  local server, running
-
-  before_each(function()
-    server = redis_server.start()
-    running = {}
-  end)
-  after_each(function()
-    for _, each in ipairs(running) do each:stop() end
-    server:stop()
-  end)
-
-  local function start(options)
-    options.env = { REDIS_URL = server.url }
-    local started = program.moonpool(options)
-    running[#running + 1] = started
-    return started
-  end
+  local session = new_session(before_each, after_each)
+  local start = session.start
 
   local function join(user, options)
     local words = { "chat", "lobby", "--as", user, stdin = "pipe" }
@@ -64,7 +48,7 @@ describe("moonpool chat", function()
 
   it("prints what others say", function()
     local ann = join "ann"
-    scratch.wait_until(function() return server:subscribers "room:lobby" == 1 end)
+    scratch.wait_until(function() return session.server:subscribers "room:lobby" == 1 end)
     local bob = join "bob"
     ann:expect "^%-%- bob joined$"
     bob:write "hi ann\n"
@@ -84,13 +68,13 @@ describe("moonpool chat", function()
 
   it("prints another's message that equals ours", function()
     local ann = join "ann"
-    scratch.wait_until(function() return server:subscribers "room:lobby" == 1 end)
+    scratch.wait_until(function() return session.server:subscribers "room:lobby" == 1 end)
     ann:write "hi\n"
     local payload = '{"user":"ann","text":"hi"}'
     local sub = listen()
     ann:write "marker\n"
     sub:expect "marker"
-    server:call("PUBLISH", "room:lobby", payload)
+    session.server:call("PUBLISH", "room:lobby", payload)
     ann:expect "^<ann> hi$"
   end)
 
@@ -130,7 +114,7 @@ describe("moonpool chat", function()
   end)
 
   it("tells what was not sent, and goes on", function()
-    server:call("ACL", "SETUSER", "default", "-publish")
+    session.server:call("ACL", "SETUSER", "default", "-publish")
     local ann = join("ann", { stdin = "hello\n" })
     assert.equal(1, ann:wait(5))
     assert.matches("^moonpool chat: not sent: NOPERM", ann:errors())

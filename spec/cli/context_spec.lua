@@ -1,26 +1,11 @@
 local peer = require "spec.support.peer"
 local program = require "spec.support.program"
-local redis_server = require "spec.support.redis"
+local new_session = require "spec.support.session"
 local scratch = require "spec.support.scratch"
 
 describe("a program that is told to end", function()
-  local server, running
-
-  before_each(function()
-    server = redis_server.start()
-    running = {}
-  end)
-  after_each(function()
-    for _, each in ipairs(running) do each:stop() end
-    server:stop()
-  end)
-
-  local function start(options)
-    options.env = options.env or { REDIS_URL = server.url }
-    local started = program.moonpool(options)
-    running[#running + 1] = started
-    return started
-  end
+  local session = new_session(before_each, after_each)
+  local start = session.start
 
   it("does not wait for a script that sleeps", function()
     local bot = scratch.write(scratch.folder() .. "/sleeper.lua",
@@ -52,14 +37,14 @@ describe("a program that is told to end", function()
     local fifo = scratch.folder() .. "/fifo"
     scratch.shell("mkfifo " .. fifo)
     local reader = program.start { "sh", "-c", "exec sleep 600 < " .. fifo }
-    running[#running + 1] = reader
+    session.keep(reader)
     local writer = program.start {
       "sh", "-c", ("exec lua5.4 %s/bin/moonpool sub --redis %s a > %s"):format(
-        scratch.shell "pwd", server.url, fifo),
+        scratch.shell "pwd", session.server.url, fifo),
     }
-    running[#running + 1] = writer
-    scratch.wait_until(function() return server:subscribers "a" == 1 end)
-    server:call("EVAL", "for i = 1, 3000 do redis.call('PUBLISH', 'a', ARGV[1]) end", "0",
+    session.keep(writer)
+    scratch.wait_until(function() return session.server:subscribers "a" == 1 end)
+    session.server:call("EVAL", "for i = 1, 3000 do redis.call('PUBLISH', 'a', ARGV[1]) end", "0",
       ("x"):rep(1000))
     scratch.wait_until(function()
       local written = scratch.read(("/proc/%d/io"):format(writer.pid)):match "wchar: (%d+)"

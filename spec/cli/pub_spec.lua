@@ -1,30 +1,10 @@
 local program = require "spec.support.program"
-local redis_server = require "spec.support.redis"
+local new_session = require "spec.support.session"
 local scratch = require "spec.support.scratch"
 
 describe("moonpool pub", function()
-  local server, running
-
-  before_each(function()
-    server = redis_server.start()
-    running = {}
-  end)
-  after_each(function()
-    for _, each in ipairs(running) do each:stop() end
-    server:stop()
-  end)
-
-  local function start(options)
-    options.env = { REDIS_URL = server.url }
-    local started = program.moonpool(options)
-    running[#running + 1] = started
-    return started
-  end
-
-  local function run(options)
-    options.env = { REDIS_URL = server.url }
-    return program.run_moonpool(options)
-  end
+  local session = new_session(before_each, after_each)
+  local start, run = session.start, session.run
 
   local function start_sub(...)
     local sub = start { "sub", "--json", ... }
@@ -61,7 +41,7 @@ describe("moonpool pub", function()
     local count, lines = 100000, {}
     for number = 1, count do lines[number] = tostring(number) end
     local sub = start { "sub", "--count", tostring(count), "a" }
-    scratch.wait_until(function() return server:subscribers "a" == 1 end)
+    scratch.wait_until(function() return session.server:subscribers "a" == 1 end)
     local result = run { "pub", "a", stdin = table.concat(lines, "\n") .. "\n", seconds = 30 }
     assert.equal(0, result.status)
     assert.equal(("1\n"):rep(count), result.stdout)
@@ -71,7 +51,7 @@ describe("moonpool pub", function()
 
   it("carries a line of megabytes", function()
     local sub = start { "sub", "--count", "1", "a" }
-    scratch.wait_until(function() return server:subscribers "a" == 1 end)
+    scratch.wait_until(function() return session.server:subscribers "a" == 1 end)
     local payload = ("0123456789"):rep(500000)
     assert.equal("1\n", run({ "pub", "a", stdin = payload }).stdout)
     assert.equal(0, sub:wait(10))
@@ -100,7 +80,7 @@ describe("moonpool pub", function()
   end)
 
   it("ends with the first message that fails, and names its line", function()
-    server:call("ACL", "SETUSER", "default", "resetchannels", "&other")
+    session.server:call("ACL", "SETUSER", "default", "resetchannels", "&other")
     local result = run { "pub", "a", stdin = "x\ny\n" }
     assert.equal(1, result.status)
     assert.equal("", result.stdout)
@@ -114,7 +94,7 @@ describe("moonpool pub", function()
     local pub = start { "pub", "a", stdin = "pipe" }
     pub:write "x\n"
     pub:expect "^0$"
-    server:kill()
+    session.server:kill()
     pub:write "y\n"
     assert.equal(1, pub:wait(20))
     assert.matches("^moonpool pub: line 2: ", pub:errors())
@@ -124,7 +104,7 @@ describe("moonpool pub", function()
     local result = run { "pub", "a", cwd = "/", stdin = nil }
     assert.equal(0, result.status)
     result = program.run { "sh", "-c", ("lua5.4 %s/bin/moonpool pub --redis %s a < /"):format(
-      scratch.shell "pwd", server.url) }
+      scratch.shell "pwd", session.server.url) }
     assert.equal(1, result.status)
     assert.equal("moonpool pub: standard input: read: Is a directory\n", result.stderr)
   end)
