@@ -13,6 +13,7 @@
 --   loop.client_ids(server, "pubsub")  Redis's ids of its clients of a type
 --   loop.kill(server, "pubsub")        CLIENT KILL of all of them: how many there were
 --   loop.resident()                    this process's resident memory in bytes
+--   loop.assert_growth(before, limit)  raises when that is now more than so many bytes over BEFORE
 local moonpool = require "moonpool"
 local scratch = require "spec.support.scratch"
 
@@ -112,6 +113,17 @@ end
 
 function loop.resident()
   return tonumber(scratch.read("/proc/self/status"):match("VmRSS:%s*(%d+) kB")) * 1024
+end
+
+-- AddressSanitizer keeps freed blocks resident; it looks for leaks itself.
+local is_sanitized = scratch.read("/proc/self/maps"):find("libasan", 1, true) ~= nil
+
+function loop.assert_growth(before, limit)
+  local growth = loop.resident() - before
+  if growth > limit and not is_sanitized then
+    error(("%d KiB more are resident, over the limit of %d"):format(growth // 1024, limit // 1024),
+      2)
+  end
 end
 
 return loop

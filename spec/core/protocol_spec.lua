@@ -55,8 +55,7 @@ describe("a peer that answers", function()
   end
 
   local function assert_small(before)
-    assert.is_true(loop.resident() - before < 64 << 20,
-      ("%d MiB were taken"):format((loop.resident() - before) >> 20))
+    loop.assert_growth(before, 64 << 20)
   end
 
   for _, case in ipairs(BAD) do

@@ -66,7 +66,7 @@ describe("Redis, killed and started again 20 times under 10,000 messages a secon
       assert.equal(CHANNELS, #server:call("PUBSUB", "CHANNELS"))
       assert.equal(1, server:call("PUBSUB", "NUMPAT"))
       assert.equal(1, #loop.client_ids(server, "pubsub"))
-      assert.is_true(loop.resident() - resident < 8 << 20, "it grows")
+      loop.assert_growth(resident, 8 << 20)
     end, 60)
   end)
 end)
