@@ -236,13 +236,23 @@ static void answer(mp_link *link, const moonpool_reply *reply) {
   mp_requests_answer(&link->requests, reply, &error);
 }
 
+/* What is wrong from the first bytes on is another server, most often one of HTTP. */
+static void fail_reading(mp_link *link, int status) {
+  char message[256];
+  int is_stranger = link->state == MOONPOOL_CONNECTING && status == MOONPOOL_EPROTO;
+  snprintf(message, sizeof message, "%s%s",
+           is_stranger ? "the peer does not speak Redis's protocol: " : "",
+           mp_resp_message(link->resp));
+  mp_link_fail(link, status, message);
+}
+
 int mp_link_next(mp_link *link, const moonpool_reply **push) {
   while (link->transport) {
     const moonpool_reply *reply;
     int got = mp_resp_next(link->resp, &reply);
     if (got == 0) return 0;
     if (got < 0) {
-      mp_link_fail(link, got, mp_resp_message(link->resp));
+      fail_reading(link, got);
       return 0;
     }
     if (link->state == MOONPOOL_CONNECTING) {
@@ -267,7 +277,7 @@ static void on_read(void *ctx, const char *data, size_t len) {
   link->config.events->on_readable(link->config.ctx);
   if (link->transport != transport) return;
   int status = mp_resp_keep(link->resp);
-  if (status < 0) mp_link_fail(link, status, mp_resp_message(link->resp));
+  if (status < 0) fail_reading(link, status);
 }
 
 void *mp_link_expected(const mp_link *link) {

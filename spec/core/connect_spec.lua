@@ -85,12 +85,12 @@ describe("moonpool.connect", function()
 
     it("says so when it speaks HTTP", function()
       start({ read = 1 }, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-      assert_fails("EPROTO", address(), fake.url)
+      assert_fails("EPROTO", address() .. ": the peer does not speak Redis's protocol", fake.url)
     end)
 
     it("says so when it greets in its own way", function()
       start "SSH-2.0-OpenSSH_9.2\r\n"
-      assert_fails("EPROTO", address(), fake.url)
+      assert_fails("EPROTO", address() .. ": the peer does not speak Redis's protocol", fake.url)
     end)
 
     it("gives up silence after connect_timeout", function()
