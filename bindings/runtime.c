@@ -74,6 +74,7 @@ mp_runtime *mp_runtime_new(lua_State *L) {
   rt->is_closing = 0;
   rt->ready_tail = &rt->ready;
   rt->due_tail = &rt->due;
+  rt->failed_tail = &rt->failed;
   uv_idle_init(&rt->loop, &rt->ready_idle);
   rt->ready_idle.data = rt;
   return rt;
@@ -120,6 +121,7 @@ int mp_run(lua_State *L) {
   int is_alive = 1;
   while (rt->active > 0 && !rt->is_stopped && !task->is_failed && is_alive)
     is_alive = mp_turn(L, rt);
+  mp_report_failed(rt);
   rt->L = before;
   if (task->is_failed) {
     mp_push_failure(L, task->co);

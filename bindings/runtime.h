@@ -43,7 +43,7 @@ struct mp_task {
   lua_State *co;
   mp_waiter waiter;
   mp_waiter *joiners; /* wait for its end */
-  mp_task *next;      /* in the pool of idle dispatchers */
+  mp_task *next;      /* in the pool of idle dispatchers, or the list of the failed */
   struct mp_sub *sub; /* a dispatcher's: whose handler it runs */
   int ref;            /* what anchors it */
   int results;        /* ended: how many values lie on its stack */
@@ -63,8 +63,9 @@ struct mp_runtime {
   lua_State *parcel; /* a thread on which the main waiter's results lie until it takes them */
   mp_waiter *ready, **ready_tail;
   uv_idle_t ready_idle;
-  mp_nap *naps;  /* of tasks that sleep */
-  mp_task *pool; /* dispatchers without work */
+  mp_task *failed, **failed_tail; /* at once, and perhaps awaited yet; oldest first */
+  mp_nap *naps;                   /* of tasks that sleep */
+  mp_task *pool;                  /* dispatchers without work */
   size_t pool_size;
   mp_task *drainer;               /* the dispatcher that takes messages from `draining` */
   struct mp_client *draining;     /* whose read is being taken; NULL: exhausted */
@@ -145,6 +146,9 @@ void mp_wake_error(mp_waiter *w, const moonpool_error *error);
 
 /* Calls `push` protected and wakes with what it pushed, now. */
 void mp_wake_push(mp_waiter *w, mp_push push, void *ctx);
+
+/* Reports the tasks that failed at once, but for those that somebody has awaited since. */
+void mp_report_failed(mp_runtime *rt);
 
 /* The state ends: nobody sleeps any more, and nobody is woken. */
 void mp_end_naps(mp_runtime *rt);

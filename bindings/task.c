@@ -115,6 +115,7 @@ void mp_wake_error(mp_waiter *w, const moonpool_error *error) {
 
 void mp_run_ready(mp_runtime *rt) {
   uv_idle_stop(&rt->ready_idle);
+  if (rt->failed) mp_report_failed(rt);
   if (rt->due) mp_dispatch_due(rt);
   mp_waiter *last = NULL;
   for (mp_waiter *w = rt->ready; w; w = w->next)
@@ -147,19 +148,27 @@ static int push_join(lua_State *L, void *ctx) {
 }
 
 static void let_go(mp_task *task) {
-  mp_runtime *rt = task->runtime;
-  rt->active--;
-  mp_unref(rt, task->ref);
+  mp_unref(task->runtime, task->ref);
   task->ref = LUA_NOREF;
 }
 
-/* Nobody is woken: the task has ended, and its waiter only had its place in the queue. */
-static int report_unless_awaited(lua_State *L, void *ctx) {
-  mp_task *task = ctx;
-  (void)L;
-  if (!task->is_awaited) mp_report(task->runtime, task->co);
-  let_go(task);
-  return -1;
+/* It failed before spawn returned: who spawned it may still await it. */
+static void report_later(mp_task *task) {
+  mp_runtime *rt = task->runtime;
+  task->next = NULL;
+  *rt->failed_tail = task;
+  rt->failed_tail = &task->next;
+  mp_run_ready_soon(rt);
+}
+
+void mp_report_failed(mp_runtime *rt) {
+  while (rt->failed && !rt->is_closing) {
+    mp_task *task = rt->failed;
+    rt->failed = task->next;
+    if (!rt->failed) rt->failed_tail = &rt->failed;
+    if (!task->is_awaited) mp_report(rt, task->co);
+    let_go(task);
+  }
 }
 
 static void end_task(mp_task *task, int status, int results) {
@@ -167,15 +176,15 @@ static void end_task(mp_task *task, int status, int results) {
   task->is_ended = 1;
   task->is_failed = status != LUA_OK;
   task->results = results;
+  rt->active--;
   while (task->joiners) {
     mp_waiter *w = task->joiners;
     task->joiners = w->next;
     mp_wake_later(w, push_join, task);
   }
   if (task->is_failed && !task->is_awaited) {
-    if (rt->current) { /* it failed before spawn returned: who spawned it may still await it */
-      task->waiter = (mp_waiter){.L = task->co, .task = task, .runtime = rt};
-      mp_wake_later(&task->waiter, report_unless_awaited, task);
+    if (rt->current) {
+      report_later(task);
       return;
     }
     mp_report(rt, task->co);

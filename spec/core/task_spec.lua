@@ -73,6 +73,22 @@ describe("a task", function()
     end)
   end)
 
+  it("that failed at once is reported though the loop stops, or its function ends", function()
+    for _, finish in ipairs { moonpool.stop, function() end } do
+      local errors = {}
+      local before = moonpool.on_error(function(traceback) errors[#errors + 1] = traceback end)
+      moonpool.run(function()
+        moonpool.spawn(error, "one")
+        moonpool.spawn(error, "two")
+        finish()
+      end)
+      moonpool.on_error(before)
+      assert.equal(2, #errors)
+      assert.matches("^one\n", errors[1])
+      assert.matches("^two\n", errors[2])
+    end
+  end)
+
   it("cannot await itself, and fails when it yields to nobody", function()
     loop.run(function()
       local task
