@@ -115,12 +115,13 @@ function loop.resident()
   return tonumber(scratch.read("/proc/self/status"):match("VmRSS:%s*(%d+) kB")) * 1024
 end
 
--- AddressSanitizer keeps freed blocks resident; it looks for leaks itself.
-local is_sanitized = scratch.read("/proc/self/maps"):find("libasan", 1, true) ~= nil
+-- AddressSanitizer and valgrind keep freed blocks resident; they look for leaks themselves.
+local maps = scratch.read "/proc/self/maps"
+local is_watched = maps:find("libasan", 1, true) or maps:find("vgpreload", 1, true)
 
 function loop.assert_growth(before, limit)
   local growth = loop.resident() - before
-  if growth > limit and not is_sanitized then
+  if growth > limit and not is_watched then
     error(("%d KiB more are resident, over the limit of %d"):format(growth // 1024, limit // 1024),
       2)
   end
