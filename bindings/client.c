@@ -186,7 +186,7 @@ static moonpool_bytes check_argument(lua_State *L, int index, const char *comman
     lua_pushstring(L, text);
     lua_replace(L, index);
   } else if (type != LUA_TSTRING && type != LUA_TNUMBER) {
-    luaL_error(L, "%s: argument %d must be a string or a number, not a %s", command, position,
+    luaL_error(L, "%s: argument %d must be a string or a number, not %s", command, position,
                luaL_typename(L, index));
   }
   bytes.data = lua_tolstring(L, index, &bytes.len);

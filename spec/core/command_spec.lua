@@ -112,11 +112,11 @@ describe("a command", function()
     it("that are neither string nor number raise, by command and place", function()
       with_client(function(redis)
         assert.error_matches(function() redis:set("a", true) end,
-          "SET: argument 2 must be a string or a number, not a boolean")
+          "SET: argument 2 must be a string or a number, not boolean")
         assert.error_matches(function() redis:set(nil, "b") end,
-          "SET: argument 1 must be a string or a number, not a nil")
+          "SET: argument 1 must be a string or a number, not nil")
         assert.error_matches(function() redis:call("MGET", "a", "b", {}) end,
-          "MGET: argument 3 must be a string or a number, not a table")
+          "MGET: argument 3 must be a string or a number, not table")
         assert.error_matches(function() redis:get(moonpool.null) end, "not a .*userdata")
         assert.error_matches(function() redis:call() end, "string expected")
         assert.error_matches(function() redis.get("a") end, "moonpool.client expected")
