@@ -233,7 +233,8 @@ typedef struct moonpool_event {
   moonpool_kind kind;
   moonpool_subscription *subscription;
   void *ctx;     /* the subscription's */
-  uint32_t *tag; /* a word of the listener's own for this name; 0 at first */
+  uint32_t *tag; /* a word of the listener's own for `channel` as it was subscribed to, 0 at first;
+                    NULL for UNSUBSCRIBED, RECONNECTED and ENDED */
   moonpool_bytes payload;
   moonpool_bytes channel; /* of a message: where it was published; else the name subscribed to */
   moonpool_bytes pattern; /* data NULL unless kind is PATTERN and type MESSAGE */

@@ -4,7 +4,17 @@
 
 #include <stdio.h>
 
+#define KEPT_MAX 65536u
+
 /* ---- events ---------------------------------------------------------------------------------- */
+
+void mp_hub_begin_turn(mp_hub *hub) {
+  hub->is_event_kept = 0;
+  if (++hub->turn <= MP_TURN_MAX) return;
+  hub->turn = 1; /* the count begins anew: everyone was born before */
+  for (size_t i = 0; i < hub->names.count; i++)
+    for (mp_listener *l = mp_listeners_of(hub->names.list[i]); l; l = l->next) l->born = 0;
+}
 
 /* Hands over hub->event, addressed to one listener. */
 static int give(mp_hub *hub, const moonpool_event **event, moonpool_subscription *s,
@@ -21,7 +31,7 @@ static int tell_reconnected(mp_hub *hub, const moonpool_event **event, moonpool_
   hub->event = (moonpool_event){.type = MOONPOOL_RECONNECTED,
                                 .kind = (moonpool_kind)s->names[0].entry->kind,
                                 .count = hub->last_count};
-  return give(hub, event, s, &s->names[0].tag);
+  return give(hub, event, s, NULL);
 }
 
 /* Makes one due callback: 1 and *event for a reconnect that is asked for, else 2. */
@@ -32,11 +42,14 @@ static int take_due(mp_hub *hub, const moonpool_event **event) {
   switch (s->state) {
   case MP_SUB_CLOSING: mp_sub_confirm_closed(hub, s); return 2;
   case MP_SUB_PENDING:
-    s->state = MP_SUB_ACTIVE;
+    s->state = s->unconfirmed ? MP_SUB_RESUBSCRIBING : MP_SUB_ACTIVE; /* lost again meanwhile */
     confirm = mp_sub_unpend(hub, s);
     if (confirm) confirm(s, hub->last_count, NULL, s->ctx);
     return 2;
-  case MP_SUB_RESUBSCRIBING: s->state = MP_SUB_ACTIVE; return tell_reconnected(hub, event, s);
+  case MP_SUB_RESUBSCRIBING:
+    if (s->unconfirmed) return 2;
+    s->state = MP_SUB_ACTIVE;
+    return tell_reconnected(hub, event, s);
   default: return 2;
   }
 }
@@ -49,9 +62,10 @@ static void forget_told_refusal(mp_hub *hub) {
   mp_free(hub->allocator, refusal);
 }
 
-static moonpool_subscription *first_pending_on(const mp_entry *entry) {
+/* Who subscribes now is not meant: Redis is asked anew. */
+static moonpool_subscription *first_pending_on(const mp_hub *hub, const mp_entry *entry) {
   for (mp_listener *l = mp_listeners_of(entry); l; l = l->next)
-    if (l->subscription->state == MP_SUB_PENDING) return l->subscription;
+    if (l->subscription->state == MP_SUB_PENDING && l->born != hub->turn) return l->subscription;
   return NULL;
 }
 
@@ -62,14 +76,14 @@ static void take_refusal(mp_hub *hub) {
   moonpool_subscription *s;
   hub->refusals = refusal->next;
   hub->told_refusal = refusal; /* holds the entry and the message until the next event */
-  while (!hub->is_closed && (s = first_pending_on(entry)))
+  mp_hub_begin_turn(hub);
+  while (!hub->is_closed && (s = first_pending_on(hub, entry)))
     mp_sub_fail(hub, s, refusal->status, refusal->message);
   if (hub->is_closed) return;
   hub->event = (moonpool_event){.type = MOONPOOL_FAILED,
                                 .kind = (moonpool_kind)entry->kind,
                                 .channel = {entry->name, entry->len},
                                 .error = {(moonpool_status)refusal->status, refusal->message}};
-  hub->turn = (hub->turn + 1) & MP_TURN_MASK;
   hub->cursor = mp_listeners_of(entry);
 }
 
@@ -94,7 +108,7 @@ static int take_leaver(mp_hub *hub, const moonpool_event **event) {
   hub->leaver = NULL;
   mp_hub_leaver_done(hub, s);
   if (!(s->events & MOONPOOL_EVENT_BIT(MOONPOOL_UNSUBSCRIBED))) return 2;
-  return give(hub, event, s, &s->names[0].tag);
+  return give(hub, event, s, NULL);
 }
 
 /* ---- pushes ---------------------------------------------------------------------------------- */
@@ -102,7 +116,7 @@ static int take_leaver(mp_hub *hub, const moonpool_event **event) {
 static void take_message(mp_hub *hub, moonpool_kind kind, const moonpool_reply *name,
                          const moonpool_reply *channel, const moonpool_reply *payload) {
   mp_entry *entry = mp_names_find(&hub->names, kind, name->u.string.data, name->u.string.len);
-  hub->turn = (hub->turn + 1) & MP_TURN_MASK;
+  mp_hub_begin_turn(hub);
   if (!entry || !mp_listeners_of(entry)) return; /* on its way when the last listener left */
   if (hub->event.type != MOONPOOL_MESSAGE) hub->event = (moonpool_event){.type = MOONPOOL_MESSAGE};
   hub->event.kind = kind;
@@ -189,6 +203,32 @@ static void default_drain(mp_hub *hub) {
     if (got == 1) event->subscription->listener(event);
 }
 
+static moonpool_bytes keep_bytes(mp_buf *kept, moonpool_bytes bytes) {
+  if (!bytes.data) return bytes;
+  moonpool_bytes copy = {kept->data + kept->len, bytes.len};
+  mp_buf_append(kept, bytes.data, bytes.len);
+  return copy;
+}
+
+/* A drain has left before every listener has had the event: it borrows from what was read. */
+static void keep_event(mp_hub *hub) {
+  moonpool_event *e = &hub->event;
+  mp_buf *kept = &hub->kept;
+  if (hub->is_event_kept) return;
+  mp_buf_clear(kept, KEPT_MAX);
+  if (mp_buf_reserve(kept, e->payload.len + e->channel.len + e->pattern.len + 1)) {
+    e->payload = keep_bytes(kept, e->payload);
+    e->channel = keep_bytes(kept, e->channel);
+    e->pattern = keep_bytes(kept, e->pattern);
+    hub->is_event_kept = 1;
+    return;
+  }
+  hub->cursor = NULL;
+  if (hub->leaver) mp_hub_leaver_done(hub, hub->leaver);
+  hub->leaver = NULL;
+  mp_link_fail(hub->link, MOONPOOL_ENOMEM, "no memory for a message that was left");
+}
+
 static void drain(mp_hub *hub) {
   if (hub->is_closed || hub->is_draining) return;
   hub->is_draining = 1;
@@ -197,6 +237,7 @@ static void drain(mp_hub *hub) {
   else
     default_drain(hub);
   hub->is_draining = 0;
+  if (!hub->is_closed && (hub->cursor || hub->leaver)) keep_event(hub);
 }
 
 void mp_hub_flush(mp_hub *hub) {
@@ -253,6 +294,7 @@ mp_hub *mp_hub_new(const mp_hub_config *config) {
   hub->config.link.is_subscriber = 1;
   hub->allocator = config->link.allocator;
   hub->options = config->link.options;
+  mp_buf_init(&hub->kept, hub->allocator);
   mp_names_init(&hub->names, hub->allocator, config->link.seed);
   hub->dirty_tail = &hub->dirty;
   hub->due_tail = &hub->due;
@@ -269,6 +311,7 @@ static void let_go(void *ctx) {
   void (*on_gone)(void *) = hub->on_gone;
   void *gone_ctx = hub->gone_ctx;
   mp_names_free(&hub->names);
+  mp_buf_free(&hub->kept);
   while (hub->refusals) {
     mp_refusal *refusal = hub->refusals;
     hub->refusals = refusal->next;
@@ -281,24 +324,6 @@ static void let_go(void *ctx) {
 
 static void on_timer_closed(uv_handle_t *handle) {
   let_go(handle->data);
-}
-
-/* Tells one listener that its client is closed: by callback, also where a drain is set. */
-static void end_subscription(mp_hub *hub, moonpool_subscription *s, const moonpool_error *error) {
-  if (s->state == MP_SUB_PENDING) {
-    mp_sub_fail(hub, s, error->status, error->message);
-    return;
-  }
-  moonpool_event event = {.type = MOONPOOL_ENDED,
-                          .kind = (moonpool_kind)s->names[0].entry->kind,
-                          .subscription = s,
-                          .ctx = s->ctx,
-                          .tag = &s->names[0].tag,
-                          .error = *error};
-  mp_sub_detach(hub, s, NULL);
-  mp_sub_unmake_due(hub, s);
-  s->listener(&event);
-  mp_sub_free(hub, s);
 }
 
 static void end_closing(mp_hub *hub) {
@@ -322,7 +347,7 @@ void mp_hub_close(mp_hub *hub, void (*on_gone)(void *ctx), void *ctx) {
   for (size_t i = 0; i < hub->names.count; i++) {
     mp_entry *entry = hub->names.list[i];
     mp_hub_dismiss_leaver(hub, entry);
-    while (entry->who.listeners) end_subscription(hub, entry->who.listeners->subscription, &error);
+    while (entry->who.listeners) mp_sub_end(hub, entry->who.listeners->subscription, &error);
   }
   end_closing(hub);
   uv_close((uv_handle_t *)&hub->pending_timer, on_timer_closed);

@@ -26,7 +26,7 @@ typedef struct mp_listener {
   uint32_t is_confirmed : 1;
 } mp_listener;
 
-#define MP_TURN_MASK 0x7fffffffu
+#define MP_TURN_MAX 0x7fffffffu
 
 /* A subscription that waits for its first confirmation, in the order of the deadlines. */
 typedef struct mp_pending {
@@ -85,9 +85,11 @@ struct mp_hub {
   moonpool_event event;          /* being delivered: a message or a change of one name */
   mp_listener *cursor;           /* the next listener that gets it */
   moonpool_subscription *leaver; /* or the one subscription that gets it */
-  uint32_t turn;                 /* counts the events delivered */
+  uint32_t turn;                 /* counts the events delivered, at most MP_TURN_MAX */
   long long last_count;          /* as Redis reported it last */
   uint64_t messages;
+  mp_buf kept; /* what the event borrows from, when a drain has left it */
+  int is_event_kept;
   int is_closed, is_draining, holds;
   int is_late; /* the pending timer fired late, and the loop was given one more turn to read */
   void (*on_gone)(void *ctx);
@@ -123,6 +125,9 @@ void mp_hub_release(mp_hub *hub, mp_entry *entry);
 
 /* ---- hub.c ---- */
 
+/* Another event is to be delivered: not to those that are born from now on. */
+void mp_hub_begin_turn(mp_hub *hub);
+
 /* Opens the link with the first subscription: MOONPOOL_OK or ENOMEM. */
 int mp_hub_ensure_link(mp_hub *hub);
 
@@ -146,6 +151,10 @@ void mp_sub_fail(mp_hub *hub, moonpool_subscription *subscription, int status, c
  * how many is returned. */
 uint32_t mp_sub_detach(mp_hub *hub, moonpool_subscription *subscription,
                        moonpool_subscription *leaver);
+
+/* Tells the listener that its client is closed, by callback also where a drain is set, and frees
+ * the subscription, or makes it due if the listener has unsubscribed it with a callback. */
+void mp_sub_end(mp_hub *hub, moonpool_subscription *subscription, const moonpool_error *error);
 
 /* Calls back whoever closed it, and frees it. */
 void mp_sub_confirm_closed(mp_hub *hub, moonpool_subscription *subscription);

@@ -84,7 +84,7 @@ static void tell_of(mp_hub *hub, const command *c, const moonpool_reply *channel
                                 .kind = (moonpool_kind)c->kind,
                                 .channel = channel->u.string,
                                 .count = hub->last_count};
-  hub->turn = (hub->turn + 1) & MP_TURN_MASK;
+  mp_hub_begin_turn(hub);
 }
 
 static void confirm_one(mp_hub *hub, command *c, const moonpool_reply *channel) {

@@ -213,20 +213,48 @@ void moonpool_subscription_events(moonpool_subscription *s, unsigned bits) {
   s->events = bits & 0x3f;
 }
 
-void moonpool_unsubscribe(moonpool_subscription *s, moonpool_confirm_cb confirm, void *ctx) {
-  mp_hub *hub = s->hub;
-  if (s->state == MP_SUB_PENDING) {
-    mp_sub_fail(hub, s, MOONPOOL_ECLOSED, "unsubscribed before it was confirmed");
-    if (confirm) confirm(NULL, hub->last_count, NULL, ctx);
-    return;
-  }
-  mp_sub_unmake_due(hub, s);
+static void set_closing(moonpool_subscription *s, moonpool_confirm_cb confirm, void *ctx) {
   s->state = MP_SUB_CLOSING;
-  s->unconfirmed = mp_sub_detach(hub, s, confirm ? s : NULL);
   s->names[0].closing.confirm = confirm;
   s->names[0].closing.confirm_ctx = ctx;
-  if (!confirm)
-    mp_sub_free(hub, s);
-  else if (s->unconfirmed == 0)
+}
+
+void moonpool_unsubscribe(moonpool_subscription *s, moonpool_confirm_cb confirm, void *ctx) {
+  mp_hub *hub = s->hub;
+  moonpool_confirm_cb waits = NULL;
+  void *waits_ctx = s->ctx;
+  if (s->state == MP_SUB_CLOSING) { /* its ENDED is being told: mp_sub_end does the rest */
+    set_closing(s, confirm, ctx);
+    return;
+  }
+  if (s->state == MP_SUB_PENDING) waits = mp_sub_unpend(hub, s);
+  mp_sub_unmake_due(hub, s);
+  s->unconfirmed = mp_sub_detach(hub, s, confirm && !hub->is_closed ? s : NULL);
+  set_closing(s, confirm, ctx);
+  if (confirm && s->unconfirmed == 0) mp_hub_make_due(hub, s);
+  if (waits) {
+    moonpool_error error = {MOONPOOL_ECLOSED, "unsubscribed before it was confirmed"};
+    waits(s, hub->last_count, &error, waits_ctx); /* it may close the client */
+  }
+  if (!confirm) mp_sub_free(hub, s);
+}
+
+void mp_sub_end(mp_hub *hub, moonpool_subscription *s, const moonpool_error *error) {
+  if (s->state == MP_SUB_PENDING) {
+    mp_sub_fail(hub, s, error->status, error->message);
+    return;
+  }
+  moonpool_event event = {.type = MOONPOOL_ENDED,
+                          .kind = (moonpool_kind)s->names[0].entry->kind,
+                          .subscription = s,
+                          .ctx = s->ctx,
+                          .error = *error};
+  mp_sub_detach(hub, s, NULL);
+  mp_sub_unmake_due(hub, s);
+  set_closing(s, NULL, NULL);
+  s->listener(&event);
+  if (s->names[0].closing.confirm)
     mp_hub_make_due(hub, s);
+  else
+    mp_sub_free(hub, s);
 }
