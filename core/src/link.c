@@ -229,7 +229,10 @@ static void answer(mp_link *link, const moonpool_reply *reply) {
     return;
   }
   if (reply->type != MOONPOOL_ERROR) {
-    mp_requests_answer(&link->requests, reply, NULL);
+    if (link->requests.first->info.confirmations)
+      mp_link_fail(link, MOONPOOL_EPROTO, "a reply where a confirmation was due");
+    else
+      mp_requests_answer(&link->requests, reply, NULL);
     return;
   }
   moonpool_error error = {mp_resp_error_status(reply), reply->u.string.data};
@@ -246,23 +249,22 @@ static void fail_reading(mp_link *link, int status) {
   mp_link_fail(link, status, message);
 }
 
+/* The next reply while the link is in that state: 1, or 0 when there is none. */
+static int next_reply(mp_link *link, moonpool_state state, const moonpool_reply **reply) {
+  if (link->state != state || !link->transport) return 0;
+  int got = mp_resp_next(link->resp, reply);
+  if (got < 0) fail_reading(link, got);
+  return got > 0;
+}
+
 int mp_link_next(mp_link *link, const moonpool_reply **push) {
-  while (link->transport) {
-    const moonpool_reply *reply;
-    int got = mp_resp_next(link->resp, &reply);
-    if (got == 0) return 0;
-    if (got < 0) {
-      fail_reading(link, got);
-      return 0;
-    }
-    if (link->state == MOONPOOL_CONNECTING) {
-      take_handshake_reply(link, reply);
-    } else if (is_push(link, reply)) {
+  const moonpool_reply *reply;
+  while (next_reply(link, MOONPOOL_READY, &reply)) {
+    if (is_push(link, reply)) {
       *push = reply;
       return 1;
-    } else {
-      answer(link, reply);
     }
+    answer(link, reply);
   }
   return 0;
 }
@@ -274,7 +276,9 @@ static void on_read(void *ctx, const char *data, size_t len) {
   link->last_read = uv_now(link->config.loop);
   link->stats.bytes_in += len;
   mp_resp_feed(link->resp, data, len);
-  link->config.events->on_readable(link->config.ctx);
+  const moonpool_reply *reply; /* the handshake waits for no owner that leaves what is read */
+  while (next_reply(link, MOONPOOL_CONNECTING, &reply)) take_handshake_reply(link, reply);
+  if (link->transport == transport) link->config.events->on_readable(link->config.ctx);
   if (link->transport != transport) return;
   int status = mp_resp_keep(link->resp);
   if (status < 0) fail_reading(link, status);
