@@ -157,15 +157,16 @@ static void show_name(const mp_entry *entry, char *text, size_t size) {
 
 static void refuse(mp_hub *hub, mp_entry *entry, const moonpool_error *error) {
   char name[80], message[384];
-  set_state(hub, entry, MP_ENTRY_REFUSED);
   show_name(entry, name, sizeof name);
   size_t len = (size_t)snprintf(message, sizeof message, "'%s': %s", name, error->message);
   if (len >= sizeof message) len = sizeof message - 1;
   mp_refusal *refusal = mp_alloc(hub->allocator, sizeof *refusal + len + 1);
-  if (!refusal) { /* no memory to tell with: the deadline of who waits will */
-    mp_hub_release(hub, entry);
+  if (!refusal) { /* no memory to tell with: Redis is asked again, and says so again */
+    set_state(hub, entry, MP_ENTRY_ABSENT);
+    mp_hub_touch(hub, entry);
     return;
   }
+  set_state(hub, entry, MP_ENTRY_REFUSED);
   refusal->entry = entry;
   refusal->status = error->status;
   memcpy(refusal->message, message, len + 1);

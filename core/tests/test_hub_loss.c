@@ -182,6 +182,23 @@ TEST(who_is_refused_after_a_loss_keeps_the_rest) {
   teardown(&f);
 }
 
+TEST(a_refusal_without_memory_is_heard_again) {
+  fixture f;
+  sub s = {0};
+  setup_subscribed(&f, &s, "a");
+  ask_all_events(&s);
+  peer_drop(&f.links[1]);
+  RUN_UNTIL(&f, has_heard(&f, 2, "SUBSCRIBE a\n"));
+  f.heap.fail_at = f.heap.requests + 1;
+  peer_say(&f.links[2], noperm);
+  RUN_UNTIL(&f, has_heard(&f, 2, "SUBSCRIBE a\nSUBSCRIBE a\n"));
+  CHECK_STR(s.told, "");
+  peer_say(&f.links[2], noperm);
+  RUN_UNTIL(&f, strlen(s.told));
+  CHECK_STR(s.told, "!a ");
+  teardown(&f);
+}
+
 TEST(a_refused_unsubscribe_is_an_unsubscribe) {
   fixture f;
   sub s = {0}, next = {0};
@@ -294,6 +311,7 @@ static const test_case tests[] = {
     TEST_CASE(one_refused_name_does_not_refuse_the_others),
     TEST_CASE(who_asks_again_when_refused_asks_redis),
     TEST_CASE(who_is_refused_after_a_loss_keeps_the_rest),
+    TEST_CASE(a_refusal_without_memory_is_heard_again),
     TEST_CASE(a_refused_unsubscribe_is_an_unsubscribe),
     TEST_CASE(what_the_server_takes_away_is_asked_for_again),
     TEST_CASE(what_is_no_confirmation_ends_the_link),
