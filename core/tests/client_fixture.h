@@ -29,7 +29,7 @@ struct fixture {
   uv_loop_t loop;
   uv_timer_t deadline;
   int is_late;
-  int fds; /* open, once the loop has its own */
+  int fds; /* open, once the loop has its own; -1: not counted, another fixture opens some too */
   test_heap heap;
   moonpool_options options; /* to be changed before open_client */
   moonpool *client;
@@ -281,7 +281,7 @@ static inline void teardown(fixture *f) {
   }
   uv_close((uv_handle_t *)&f->deadline, NULL);
   uv_run(&f->loop, UV_RUN_DEFAULT);
-  CHECK_INT(count_fds(), f->fds);
+  if (f->fds >= 0) CHECK_INT(count_fds(), f->fds);
   CHECK_INT(uv_loop_close(&f->loop), 0);
   CHECK_INT(f->heap.blocks, 0);
   CHECK(!f->is_late);
