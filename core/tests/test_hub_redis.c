@@ -235,16 +235,27 @@ static void check_final(storm *s) {
   }
 }
 
+static int is_settled(storm *s) {
+  return !s->confirms_due && stats_of(&s->f).wanted == stats_of(&s->f).confirmed;
+}
+
+/* No kill is on its way any more, and the link is none of those that were killed: it confirms what
+ * is asked after the last one. */
+static void settle(storm *s) {
+  static sub marker;
+  ask(&s->other, "PING");
+  marker = (sub){0};
+  listen_to(&s->f, &marker, "marker");
+  while ((!marker.confirmed.count || !is_settled(s)) && !s->f.is_late) run_both(s);
+  CHECK_INT(marker.confirmed.status, MOONPOOL_OK);
+  CHECK_INT(s->confirms_due, 0);
+}
+
 static void run_storm(storm *s) {
   setup_redis(&s->f);
   setup_another(&s->other);
   for (int i = 0; i < ROUNDS; i++) do_something(s);
-  while ((s->confirms_due || stats_of(&s->f).wanted != stats_of(&s->f).confirmed) && !s->f.is_late)
-    run_both(s);
-  ask(&s->other, "PING"); /* all that was published before is out, and no kill is on its way */
-  while ((s->confirms_due || stats_of(&s->f).wanted != stats_of(&s->f).confirmed) && !s->f.is_late)
-    run_both(s);
-  CHECK_INT(s->confirms_due, 0);
+  settle(s);
   check_final(s);
   teardown(&s->other);
   teardown(&s->f);
