@@ -243,6 +243,7 @@ static int is_settled(storm *s) {
  * is asked after the last one. */
 static void settle(storm *s) {
   static sub marker;
+  s->is_final = 1;
   ask(&s->other, "PING");
   marker = (sub){0};
   listen_to(&s->f, &marker, "marker");
@@ -251,9 +252,20 @@ static void settle(storm *s) {
   CHECK_INT(s->confirms_due, 0);
 }
 
+/* Takes some events and leaves the rest, but for the end. */
+static void on_drain(moonpool *client, void *ctx) {
+  storm *s = ctx;
+  const moonpool_event *event;
+  size_t most = s->is_final ? SIZE_MAX : fuzz_below(&s->random, 20);
+  int got;
+  while (most-- > 0 && (got = moonpool_next(client, &event)) != 0)
+    if (got == 1) on_member_event(event);
+}
+
 static void run_storm(storm *s) {
   setup_redis(&s->f);
   setup_another(&s->other);
+  if (fuzz_below(&s->random, 2)) moonpool_set_drain(s->f.client, on_drain, s);
   for (int i = 0; i < ROUNDS; i++) do_something(s);
   settle(s);
   check_final(s);
