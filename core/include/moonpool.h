@@ -159,12 +159,14 @@ typedef enum moonpool_state {
 /* Makes a client on `loop` and starts its command link. On failure returns a status (EARG,
  * ENOSUPPORT, ENOMEM), leaves *client NULL and, if `message` is not NULL, writes a line that names
  * what was wrong into it (at most `size` bytes, always terminated). `loop` must outlive the
- * client. */
+ * client; after ENOMEM, too, it may have handles to close in its next turn. */
 MOONPOOL_EXTERN int moonpool_open(moonpool **client, uv_loop_t *loop,
                                   const moonpool_options *options, char *message, size_t size);
 
 /* Calls `cb` once: with NULL when the command link is ready, with the error when its first attempt
- * failed or the client was closed. After an error the client goes on trying until it is closed. */
+ * failed or the client was closed. After an error the client goes on trying until it is closed;
+ * who calls this again from inside `cb` waits for the next attempt. Without memory to remember it,
+ * `cb` is called with ENOMEM at once. */
 typedef void (*moonpool_ready_cb)(moonpool *client, const moonpool_error *error, void *ctx);
 MOONPOOL_EXTERN void moonpool_ready(moonpool *client, moonpool_ready_cb cb, void *ctx);
 
@@ -268,7 +270,8 @@ MOONPOOL_EXTERN void moonpool_subscription_events(moonpool_subscription *subscri
 /* Ends the subscription: no message reaches its listener any more. Names that nobody else wants
  * are unsubscribed; `confirm` (may be NULL) is called once when Redis has confirmed that, or at the
  * next loop turn if there was nothing to unsubscribe; UNSUBSCRIBED events that were asked for come
- * before it. The handle is invalid after `confirm`, or, without one, at once. */
+ * before it. One that was never confirmed has moonpool_subscribe's `confirm` called with ECLOSED
+ * before this returns. The handle is invalid after `confirm`, or, without one, at once. */
 MOONPOOL_EXTERN void moonpool_unsubscribe(moonpool_subscription *subscription,
                                           moonpool_confirm_cb confirm, void *ctx);
 
