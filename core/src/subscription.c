@@ -132,24 +132,30 @@ void mp_sub_fail(mp_hub *hub, moonpool_subscription *s, int status, const char *
   mp_free(hub->allocator, s);
 }
 
+/* The oldest pending subscription whose deadline passed at least `ms` ago, or NULL. */
+static moonpool_subscription *overdue(const mp_hub *hub, uint64_t ms) {
+  const mp_pending *oldest = hub->pending.next;
+  uint64_t now = uv_now(hub->config.link.loop);
+  int is_one = oldest != &hub->pending && oldest->deadline <= now && now - oldest->deadline >= ms;
+  return is_one ? oldest->subscription : NULL;
+}
+
 static void on_pending_timer(uv_timer_t *timer) {
   mp_hub *hub = timer->data;
-  uint64_t now = uv_now(hub->config.link.loop);
-  if (!hub->is_late && hub->pending.next != &hub->pending &&
-      now - hub->pending.next->deadline > LATE_MS && now > hub->pending.next->deadline) {
-    hub->is_late =
-        1; /* the loop was held up: the confirmation may lie in the socket. Read first. */
+  moonpool_subscription *s;
+  /* It fires late because the loop was held up: confirmations may lie in the socket. Read first. */
+  if (!hub->is_late && overdue(hub, LATE_MS)) {
+    hub->is_late = 1;
     uv_timer_start(timer, on_pending_timer, 1, 0);
     return;
   }
   hub->is_late = 0;
-  while (!hub->is_closed && hub->pending.next != &hub->pending &&
-         hub->pending.next->deadline <= now) {
+  while (!hub->is_closed && (s = overdue(hub, 0))) {
     char message[320];
     snprintf(message, sizeof message, "%s: not confirmed before the deadline%s%s",
              hub->config.link.url->address, hub->last_error[0] ? "; the last error was: " : "",
              hub->last_error);
-    mp_sub_fail(hub, hub->pending.next->subscription, MOONPOOL_ETIMEOUT, message);
+    mp_sub_fail(hub, s, MOONPOOL_ETIMEOUT, message);
   }
   if (!hub->is_closed) watch_pending(hub);
 }
