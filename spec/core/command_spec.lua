@@ -15,12 +15,7 @@ describe("a command", function()
   before_each(function() server = redis_server.start() end)
   after_each(function() server:stop() end)
 
-  -- Runs fn(client) in the loop.
-  local function with_client(fn, options)
-    options = options or {}
-    options.url = server.url
-    loop.run(function() fn(loop.connect(options)) end)
-  end
+  local function with_client(fn, options) loop.with_client(server, fn, options) end
 
   describe("replies", function()
     it("are strings, integers, nil and lists of them", function()

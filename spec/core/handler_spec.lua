@@ -8,11 +8,7 @@ describe("a handler", function()
   before_each(function() server = redis_server.start() end)
   after_each(function() server:stop() end)
 
-  local function with_client(fn, options)
-    options = options or {}
-    options.url = server.url
-    loop.run(function() fn(loop.connect(options)) end)
-  end
+  local function with_client(fn, options) loop.with_client(server, fn, options) end
 
   -- Publishes the numbers from one to another in one go: they arrive in one read, or few.
   local function publish_numbers(channel, from, to)

@@ -14,6 +14,7 @@
 --   loop.kill(server, "pubsub")        CLIENT KILL of all of them: how many there were
 --   loop.resident()                    this process's resident memory in bytes
 --   loop.assert_growth(before, limit)  raises when that is now more than so many bytes over BEFORE
+--   loop.with_client(server, fn, options)  runs fn(client) in the loop
 local moonpool = require "moonpool"
 local scratch = require "spec.support.scratch"
 
@@ -76,6 +77,12 @@ function loop.run(fn, seconds)
   end
   check_errors()
   assert(not is_late, "the loop still ran after " .. (seconds or RUN_SECONDS) .. " s")
+end
+
+function loop.with_client(server, fn, options)
+  options = options or {}
+  options.url = server.url
+  loop.run(function() fn(loop.connect(options)) end)
 end
 
 function loop.wait_until(fn, seconds, what)
