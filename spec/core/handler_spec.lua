@@ -205,8 +205,8 @@ describe("a handler", function()
         end
         subscription = redis:subscribe("a", handle)
         redis:publish("a", "first")
-        loop.wait_until(function() return seen == 50 end)
-        assert.equal(1, server:subscribers "a")
+        -- The 50th handler closes and subscribes once more after it has counted.
+        loop.wait_until(function() return seen == 50 and server:subscribers "a" == 1 end)
       end)
     end)
 
