@@ -2,7 +2,8 @@
  *
  * One `moonpool` is a client of one Redis server. It keeps two links (connections): one carries
  * commands, the other, opened with the first subscription, carries every subscription. Both
- * reconnect by themselves; the second subscribes again to all that is still wanted.
+ * reconnect by themselves; the second subscribes again to all that is still wanted. What cannot
+ * share a link (blocking commands, WATCH) gets one of its own from a bounded pool.
  *
  * Threads: a client belongs to its loop's thread. Callbacks are called from inside uv_run, never
  * from inside the function that they were given to. A callback may call every function of this
@@ -47,7 +48,8 @@ extern "C" {
   X(ENOSUPPORT, -11, "not supported")                                                              \
   X(ENOMEM, -12, "out of memory")                                                                  \
   X(ESYS, -13, "the operating system refused")                                                     \
-  X(ESCRIPT, -14, "a script failed")
+  X(ESCRIPT, -14, "a script failed")                                                               \
+  X(ECONFLICT, -15, "a watched key was changed")
 
 typedef enum moonpool_status {
   MOONPOOL_OK = 0,
@@ -142,6 +144,9 @@ typedef struct moonpool_options {
   size_t max_name;           /* bytes of a channel or pattern (ETOOBIG); default 8 MiB */
   size_t subscribe_batch;    /* names in one SUBSCRIBE; default 500 */
   size_t subscribe_window;   /* SUBSCRIBEs in flight; default 16 */
+  size_t pool_size;          /* links of the pool; default 16 */
+  size_t pool_queue;         /* who may wait for one of them (EQUEUE); default 10000 */
+  uint64_t pool_idle;        /* ms until a link of the pool that nobody uses is closed; default 60000 */
   const moonpool_allocator *allocator; /* NULL: the C library's */
 } moonpool_options;
 
@@ -207,6 +212,81 @@ MOONPOOL_EXTERN int moonpool_command(moonpool *client, size_t argc, const moonpo
 /* What to use instead of a command that moonpool_command refuses with ENOSUPPORT (static), or NULL
  * when it does not refuse it. Can't fail. */
 MOONPOOL_EXTERN const char *moonpool_command_hint(size_t argc, const moonpool_bytes *argv);
+
+/* ---- batches: pipelines and transactions -------------------------------------------------- */
+
+/* Commands that travel together, one after the other, with nothing between them. */
+typedef struct moonpool_batch moonpool_batch;
+
+typedef enum moonpool_batch_kind {
+  MOONPOOL_PIPELINE,   /* as they are */
+  MOONPOOL_TRANSACTION /* between MULTI and EXEC */
+} moonpool_batch_kind;
+
+/* Called once for each reply that is due, then once more with `index` = the number of commands:
+ *
+ * A pipeline: `index` counts the commands from 0; `error` as in moonpool_reply_cb. The last call has
+ * neither reply nor error.
+ * A transaction: before the end only for commands that Redis would not queue, with its error. The
+ * last call has EXEC's list of replies, errors among them; or an error: EREDIS (EXECABORT; the
+ * message names the first command that was refused), ECONFLICT (a watched key was changed; nothing
+ * was executed), ECONN ...
+ *
+ * The batch is freed after the last call. */
+typedef void (*moonpool_batch_cb)(size_t index, const moonpool_reply *reply,
+                                  const moonpool_error *error, void *ctx);
+
+/* An empty batch, or NULL without memory or when the client is closed. It must not outlive the
+ * client. */
+MOONPOOL_EXTERN moonpool_batch *moonpool_batch_new(moonpool *client);
+
+/* Adds a copy of one command: MOONPOOL_OK, or, with the batch as it was, EARG (argc is 0),
+ * ENOSUPPORT (see moonpool_command_hint), ETOOBIG (over max_queue or max_queue_bytes), ENOMEM. */
+MOONPOOL_EXTERN int moonpool_batch_add(moonpool_batch *batch, size_t argc,
+                                       const moonpool_bytes *argv);
+
+/* How many commands were added. Can't fail. */
+MOONPOOL_EXTERN size_t moonpool_batch_count(const moonpool_batch *batch);
+
+/* Frees a batch that was not sent; NULL is accepted. */
+MOONPOOL_EXTERN void moonpool_batch_free(moonpool_batch *batch);
+
+/* A link of one's own for as long as one needs it: for WATCH and what depends on it. It is bound to
+ * one connection: when that is lost, everything on the session fails with ECONN, until it is
+ * closed. */
+typedef struct moonpool_session moonpool_session;
+
+/* Queues the whole batch in one write: all of it is accepted or nothing. `session` NULL: on the
+ * command link; a pipeline that has a blocking command gets a link of the pool. `timeout` as in
+ * moonpool_command, for the whole. Returns MOONPOOL_OK, or without calling `cb`, and with the batch
+ * still the caller's: EQUEUE, ECLOSED, ENOMEM. An empty batch has its last call in the next loop
+ * turn, with neither reply nor error. */
+MOONPOOL_EXTERN int moonpool_batch_send(moonpool_batch *batch, moonpool_batch_kind kind,
+                                        moonpool_session *session, uint64_t timeout,
+                                        moonpool_batch_cb cb, void *ctx);
+
+/* ---- sessions ----------------------------------------------------------------------------- */
+
+/* Exactly once: the session, whose link is connected, or NULL and the error (ETIMEOUT: none became
+ * free in time; ECLOSED; ECONN). */
+typedef void (*moonpool_session_cb)(moonpool_session *session, const moonpool_error *error,
+                                    void *ctx);
+
+/* Asks the pool for a link; waits `timeout` ms for one at most (as in moonpool_command). Returns
+ * MOONPOOL_OK, or without calling `cb`: EQUEUE (pool_queue), ECLOSED, ENOMEM. */
+MOONPOOL_EXTERN int moonpool_session_open(moonpool *client, uint64_t timeout,
+                                          moonpool_session_cb cb, void *ctx);
+
+/* As moonpool_command, on the session's link. WATCH and UNWATCH are allowed. ECONN, without calling
+ * `cb`, when its connection was lost. */
+MOONPOOL_EXTERN int moonpool_session_command(moonpool_session *session, size_t argc,
+                                             const moonpool_bytes *argv, uint64_t timeout,
+                                             moonpool_reply_cb cb, void *ctx);
+
+/* Gives the link back: what is watched is unwatched, what is still in flight goes on unheard (its
+ * callbacks are called with ECLOSED before this returns), and the session is gone. When the client
+ * is closed, every session ends so by itself after its callbacks; NULL is accepted. */
+MOONPOOL_EXTERN void moonpool_session_close(moonpool_session *session);
 
 /* ---- subscriptions ------------------------------------------------------------------------ */
 
