@@ -1,4 +1,5 @@
--- The peers of `receive` and `publish`: which programs they are, and which can run here.
+-- The peers of `receive`, `publish` and `commands`: which programs they are, and which can run
+-- here.
 local setup = require "setup"
 local shell = require "shell"
 
@@ -44,7 +45,8 @@ local function select_named(list, names)
   return selected
 end
 
---- The peers of a job ("receive" or "publish") that can run here. What cannot is told on stderr.
+--- The peers of a job ("receive", "publish" or "commands") that can run here. What cannot is told
+--- on stderr.
 --- @param place bench.place
 --- @param job string
 --- @param names string?   comma-separated: only these, in this order
@@ -53,7 +55,7 @@ function peers.of(place, job, names)
   setup.build_c(place)
   local list = {}
   local add_all = { add_moonpool, add_hiredis, add_node }
-  if job == "receive" then add_all[#add_all + 1] = add_lua_redis end
+  if job ~= "publish" then add_all[#add_all + 1] = add_lua_redis end
   for _, add in ipairs(add_all) do
     local why_not = add(list, place, job)
     if why_not and not names then io.stderr:write("left out: ", why_not, "\n") end

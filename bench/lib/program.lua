@@ -1,4 +1,4 @@
--- What the three benchmarks share as programs: options, the private Redis, output, exit code.
+-- What the benchmarks share as programs: options, the private Redis, output, exit code.
 -- Exit code: 0; 1 when a peer failed or, with --check, a limit was missed; 2 for a wrong usage.
 local argparse = require "argparse"
 local report = require "report"

@@ -131,7 +131,8 @@ report.encode = encode
 function report.peers_to_json(peers)
   local list = {}
   for i, peer in ipairs(peers) do
-    local item = { name = peer.name, label = peer.label, samples = peer.samples }
+    local item = { name = peer.name, label = peer.label, workload = peer.workload,
+      samples = peer.samples }
     for field in pairs(peer.samples[1]) do item[field] = report.field(peer, field) end
     list[i] = item
   end
