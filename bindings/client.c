@@ -152,7 +152,7 @@ static int push_reply(lua_State *L, void *ctx) {
   return 1;
 }
 
-/* What needs no memory of Lua's is pushed at once; the rest in a protected call. */
+/* What needs no memory of Lua's is pushed at once; the rest inside the task. */
 static void on_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
   mp_waiter *w = ctx;
   if (error)
@@ -164,7 +164,7 @@ static void on_reply(const moonpool_reply *reply, const moonpool_error *error, v
     lua_pushnil(w->L);
     mp_wake_now(w, 1);
   } else {
-    mp_wake_push(w, push_reply, (void *)reply);
+    mp_wake_inside(w, push_reply, (void *)reply);
   }
 }
 

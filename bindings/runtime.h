@@ -34,7 +34,7 @@ struct mp_waiter {
   mp_push push;
   void *ctx;
   void *owner; /* for whoever it waits for */
-  int is_yielded, is_done, results;
+  int is_yielded, is_done, is_pushed_inside, results;
 };
 
 /* A userdata; user value 1 is its thread. Anchored while it runs. */
@@ -146,6 +146,10 @@ void mp_wake_error(mp_waiter *w, const moonpool_error *error);
 
 /* Calls `push` protected and wakes with what it pushed, now. */
 void mp_wake_push(mp_waiter *w, mp_push push, void *ctx);
+
+/* Likewise, but a task that has yielded pushes by itself, which saves the protected call; what
+ * `push` raises is raised where the task waited. `push` must not answer "not yet". */
+void mp_wake_inside(mp_waiter *w, mp_push push, void *ctx);
 
 /* Reports the tasks that failed at once, but for those that somebody has awaited since. */
 void mp_report_failed(mp_runtime *rt);

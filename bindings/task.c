@@ -49,11 +49,19 @@ static int wait_on_main(lua_State *L, mp_waiter *w) {
   return w->results;
 }
 
+/* The task goes on: its results lie on its stack, or are to be pushed here, where an error is the
+ * task's own. */
+static int go_on(lua_State *L, int status, lua_KContext ctx) {
+  mp_waiter *w = (mp_waiter *)ctx;
+  (void)status;
+  return w->is_pushed_inside ? w->push(L, w->ctx) : w->results;
+}
+
 int mp_wait(lua_State *L, mp_waiter *w) {
   if (!w->task) return wait_on_main(L, w);
   if (w->is_done) return w->results;
   w->is_yielded = 1;
-  return lua_yield(L, 0);
+  return lua_yieldk(L, 0, (lua_KContext)w, go_on);
 }
 
 void mp_wake_now(mp_waiter *w, int results) {
@@ -102,6 +110,18 @@ void mp_wake_push(mp_waiter *w, mp_push push, void *ctx) {
     lua_xmove(rt->L, w->L, n);
   }
   mp_wake_now(w, n);
+}
+
+void mp_wake_inside(mp_waiter *w, mp_push push, void *ctx) {
+  if (!w->is_yielded) {
+    mp_wake_push(w, push, ctx);
+    return;
+  }
+  w->push = push;
+  w->ctx = ctx;
+  w->is_pushed_inside = 1;
+  w->is_done = 1;
+  mp_resume(w->task, 0);
 }
 
 static int push_error(lua_State *L, void *ctx) {
