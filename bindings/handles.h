@@ -1,4 +1,4 @@
-/* What client, subscription and dispatch share of each other. */
+/* What the files of clients, commands and subscriptions share of each other. */
 #ifndef MP_HANDLES_H
 #define MP_HANDLES_H
 
@@ -68,6 +68,22 @@ mp_client *mp_check_client(lua_State *L, int index);
 
 /* Pushes the client's userdata. */
 void mp_push_client(lua_State *L, mp_client *client);
+
+/* ---- options.c ---- */
+
+/* Takes the argument of connect: a URL, a table of options, or nothing. Raises for an option that
+ * is unknown or of the wrong type. Strings live as long as the argument. */
+void mp_check_options(lua_State *L, int index, moonpool_options *options, mp_client *client);
+
+/* ---- command.c ---- */
+
+/* Adds call to the table of client methods on top of L. */
+void mp_set_command_methods(lua_State *L, int runtime_index);
+
+/* For __index: pushes the method of a command that was not used before, by its name at index 2, and
+ * keeps it in the table of methods, which is the running function's second upvalue. Returns how
+ * many values it pushed: 0 when the name can be no command's. */
+int mp_push_new_command(lua_State *L);
 
 /* ---- subscription.c ---- */
 

@@ -62,10 +62,13 @@ describe("moonpool.connect", function()
         ["option 'command_timeout' must be a time in seconds"] = { command_timeout = 0 / 0 },
         ["option 'max_queue' must be a whole number from 0 on"] = { max_queue = 0.5 },
         ["option 'max_mailbox' must be a whole number from 0 on"] = { max_mailbox = -1 },
+        ["option 'max_reply_depth' is too large"] = { max_reply_depth = 1 << 32 },
+        ["option 'url' must not hold a NUL byte"] = { url = "redis://localhost\0.evil" },
       } do
         assert.error_matches(function() moonpool.connect(options) end, pattern)
       end
       assert.error_matches(function() moonpool.connect(5) end, "URL or table of options expected")
+      assert.error_matches(function() moonpool.connect "redis://a\0b" end, "URL with a NUL byte")
     end)
 
     it("refuses a name that CLIENT SETNAME would refuse", function()

@@ -1,0 +1,121 @@
+/* Commands: a client's methods that send one and await its reply. */
+#include "handles.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ARGS_MAX 64      /* on the C stack; more go into a userdata */
+#define COMMAND_NAME 128 /* longest method name that is taken for a command */
+
+/* ---- replies --------------------------------------------------------------------------------- */
+
+static int push_reply(lua_State *L, void *ctx) {
+  mp_push_reply(L, ctx);
+  return 1;
+}
+
+/* What needs no memory of Lua's is pushed at once; the rest inside the task. */
+static void on_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
+  mp_waiter *w = ctx;
+  if (error)
+    mp_wake_error(w, error);
+  else if (reply->type == MOONPOOL_INTEGER) {
+    lua_pushinteger(w->L, reply->u.integer);
+    mp_wake_now(w, 1);
+  } else if (reply->type == MOONPOOL_NIL) {
+    lua_pushnil(w->L);
+    mp_wake_now(w, 1);
+  } else {
+    mp_wake_inside(w, push_reply, (void *)reply);
+  }
+}
+
+/* The argument at `index` as bytes that live on the stack: strings as they are, integers in
+ * decimal, floats in the shortest form that reads back the same. */
+static moonpool_bytes check_argument(lua_State *L, int index, const char *command, int position) {
+  moonpool_bytes bytes;
+  int type = lua_type(L, index);
+  if (type == LUA_TNUMBER && !lua_isinteger(L, index)) {
+    char text[40];
+    lua_Number number = lua_tonumber(L, index);
+    for (int digits = 15; digits <= 17; digits++) {
+      snprintf(text, sizeof text, "%.*g", digits, number);
+      if (lua_stringtonumber(L, text) == 0) break; /* inf, nan */
+      int is_same = lua_tonumber(L, -1) == number;
+      lua_pop(L, 1);
+      if (is_same) break;
+    }
+    lua_pushstring(L, text);
+    lua_replace(L, index);
+  } else if (type != LUA_TSTRING && type != LUA_TNUMBER) {
+    luaL_error(L, "%s: argument %d must be a string or a number, not %s", command, position,
+               luaL_typename(L, index));
+  }
+  bytes.data = lua_tolstring(L, index, &bytes.len);
+  return bytes;
+}
+
+static int refuse(lua_State *L, int status, size_t argc, const moonpool_bytes *argv) {
+  const char *hint = status == MOONPOOL_ENOSUPPORT ? moonpool_command_hint(argc, argv) : NULL;
+  if (!hint) return mp_fail(L, status, NULL);
+  lua_pushlstring(L, argv[0].data, argv[0].len);
+  lua_pushfstring(L, "%s: %s", lua_tostring(L, -1), hint);
+  return mp_fail(L, status, lua_tostring(L, -1));
+}
+
+/* Sends the command whose words are argv[0] and the arguments from index `first` on. */
+static int send_command(lua_State *L, moonpool_bytes word, int first) {
+  mp_client *client = mp_check_client(L, 1);
+  size_t argc = (size_t)(lua_gettop(L) - first + 2);
+  moonpool_bytes on_stack[ARGS_MAX], *argv = on_stack;
+  int last = lua_gettop(L);
+  if (argc > ARGS_MAX) argv = lua_newuserdatauv(L, argc * sizeof *argv, 0);
+  argv[0] = word;
+  for (int i = first; i <= last; i++)
+    argv[i - first + 1] = check_argument(L, i, word.data, i - first + 1);
+  if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
+  mp_waiter *w = mp_wait_begin(L, client->runtime);
+  int status = moonpool_command(client->core, argc, argv, 0, on_reply, w);
+  if (status != MOONPOOL_OK) return refuse(L, status, argc, argv);
+  return mp_wait(L, w);
+}
+
+/* client:NAME(...) → value, or nil, message, code. The second upvalue is the command's name. */
+static int command(lua_State *L) {
+  moonpool_bytes word;
+  word.data = lua_tolstring(L, lua_upvalueindex(2), &word.len);
+  return send_command(L, word, 2);
+}
+
+/* client:call("NAME", ...), likewise */
+static int call(lua_State *L) {
+  moonpool_bytes word;
+  mp_check_client(L, 1);
+  word.data = luaL_checklstring(L, 2, &word.len);
+  return send_command(L, word, 3);
+}
+
+int mp_push_new_command(lua_State *L) {
+  size_t len;
+  char upper[COMMAND_NAME];
+  const char *name = lua_tolstring(L, 2, &len);
+  if (len == 0 || len >= sizeof upper) return 0;
+  for (size_t i = 0; i < len; i++) {
+    if (!isalnum((unsigned char)name[i]) && name[i] != '.' && name[i] != '_') return 0;
+    upper[i] = (char)toupper((unsigned char)name[i]);
+  }
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushlstring(L, upper, len);
+  lua_pushcclosure(L, command, 2);
+  lua_pushvalue(L, 2);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, lua_upvalueindex(2));
+  return 1;
+}
+
+static const luaL_Reg methods[] = {{"call", call}, {NULL, NULL}};
+
+void mp_set_command_methods(lua_State *L, int runtime_index) {
+  mp_set_functions(L, methods, runtime_index);
+}
