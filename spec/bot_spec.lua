@@ -127,7 +127,10 @@ describe("bot", function()
       for times = 1, 2 do
         room.server:call("CLIENT", "KILL", "TYPE", "pubsub")
         room.reader:expect '"event":"reconnect"'
-        scratch.wait_until(function() return room.server:subscribers "room:pool" == 1 end)
+        scratch.wait_until(function()
+          return room.server:subscribers "room:pool" == 1
+            and room.server:call("PUBSUB", "NUMPAT") == 2 -- the reader's, and d*
+        end)
         room:say("ann", "!count")
         assert.equal(tostring(times), told())
       end

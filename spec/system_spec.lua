@@ -164,7 +164,7 @@ describe("system", function()
       local all = { stdout = folder .. "/out", stderr = folder .. "/err" }
       for name, value in pairs(options or {}) do all[name] = value end
       local pid = assert(system.spawn_detached({ "sh", "-c", script }, all))
-      scratch.wait_until(function() return not system.pid_alive(pid) end, 10, "the process's end")
+      scratch.wait_until(function() return not system.pid_alive(pid) end, nil, "the process's end")
       return scratch.read(folder .. "/out"), scratch.read(folder .. "/err"), pid
     end
 
@@ -202,7 +202,7 @@ describe("system", function()
       local other <close> = system.open_lock(folder .. "/lock")
       assert.is_false(other:lock("ex", true))
       system.kill(pid, "SIGKILL")
-      scratch.wait_until(function() return other:lock("ex", true) end, 5, "the lock")
+      scratch.wait_until(function() return other:lock("ex", true) end, nil, "the lock")
     end)
 
     it("tells of a program that cannot be started", function()
@@ -230,8 +230,8 @@ describe("system", function()
       local pid = system.spawn_detached { "sleep", "100" }
       assert.is_true(system.pid_alive(pid))
       assert.is_true(system.kill(pid, "SIGTERM"))
-      scratch.wait_until(function() return not system.pid_alive(pid) end, 5, "its end")
-      scratch.wait_until(function() return system.kill(pid) == false end, 20, "its burial")
+      scratch.wait_until(function() return not system.pid_alive(pid) end, nil, "its end")
+      scratch.wait_until(function() return system.kill(pid) == false end, nil, "its burial")
     end)
 
     it("raises on process groups and unknown signals", function()

@@ -7,7 +7,7 @@ readonly USER_NAME=guest           # whom we join as
 readonly GREETED='Welcome to'      # what the greeter says when we have joined
 readonly LAST_WORD='user\":\"stats' # whose answer ends the conversation: its last line is !stats
 readonly SPEED=60                  # a minute of the conversation in a second
-readonly DEADLINE=30               # seconds for what takes well under that
+readonly DEADLINE=120              # seconds for what takes a few: it ends a hang, no more
 
 demo_folder=''
 demo_pids=()
@@ -26,7 +26,7 @@ end_demo() {
   trap '' INT TERM HUP
   [ ${#demo_pids[@]} -eq 0 ] || kill -TERM "${demo_pids[@]}" 2> /dev/null
   for pid in "${demo_pids[@]}"; do
-    until_true 10 has_ended "$pid" || kill -KILL "$pid" 2> /dev/null
+    until_true 30 has_ended "$pid" || kill -KILL "$pid" 2> /dev/null
     wait "$pid" 2> /dev/null
   done
   demo_pids=()

@@ -11,7 +11,7 @@
 
 #include "resp_fixture.h"
 
-enum { DEADLINE = 20000, LINKS = 64 };
+enum { DEADLINE = 60000, LINKS = 64 };
 
 typedef struct fixture fixture;
 

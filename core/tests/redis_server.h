@@ -41,7 +41,7 @@ static inline long long redis_clock_ms(void) {
 static inline int redis_is_ready(redis_server *server) {
   char text[16384] = "";
   size_t len = 0;
-  long long deadline = redis_clock_ms() + 20000;
+  long long deadline = redis_clock_ms() + 60000;
   while (!strstr(text, "Ready to accept connections") &&
          !strstr(text, "ready to accept connections")) {
     struct pollfd log = {.fd = server->log, .events = POLLIN};

@@ -204,8 +204,8 @@ TEST(a_silent_peer_is_given_up) {
 
 TEST(a_peer_that_answers_is_kept) {
   fixture f;
-  setup_heartbeat(&f, 100);
-  for (int i = 0; i < 4; i++) {
+  setup_heartbeat(&f, 300);
+  for (int i = 0; i < 3; i++) {
     RUN_UNTIL(&f, has_heard(&f, 0, "PING\n"));
     forget_heard(&f, 0);
     peer_say(&f.links[0], "+PONG\r\n");

@@ -205,8 +205,8 @@ TEST(a_stopped_redis_is_noticed) {
   call get = {0};
   setup_alone(&f);
   f.options.url = redis.url;
-  f.options.heartbeat = 200;
-  f.options.connect_timeout = 500;
+  f.options.heartbeat = 500;
+  f.options.connect_timeout = 1000;
   CHECK_INT(open_client(&f), MOONPOOL_OK);
   RUN_UNTIL(&f, state_of(&f) == MOONPOOL_READY);
   kill(redis.pid, SIGSTOP);

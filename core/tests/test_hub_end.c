@@ -36,7 +36,7 @@ TEST(who_waits_too_long_is_told) {
   fixture f;
   sub s = {0}, other = {0};
   setup(&f);
-  f.options.command_timeout = 50;
+  f.options.command_timeout = 500;
   CHECK_INT(open_client(&f), MOONPOOL_OK);
   listen_to(&f, &s, "room");
   listen_to(&f, &other, "other");
@@ -56,7 +56,7 @@ TEST(the_last_error_is_told_to_who_waited) {
   fixture f;
   sub s = {0};
   setup_alone(&f);
-  f.options.command_timeout = 30;
+  f.options.command_timeout = 200;
   CHECK_INT(open_client(&f), MOONPOOL_OK);
   listen_to(&f, &s, "room");
   RUN_UNTIL(&f, s.confirmed.count);

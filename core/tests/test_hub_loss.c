@@ -285,7 +285,7 @@ TEST(a_silent_subscriber_is_asked_and_given_up) {
   fixture f;
   sub s = {0};
   setup(&f);
-  f.options.heartbeat = 50;
+  f.options.heartbeat = 300;
   f.hear = hear_as_redis;
   CHECK_INT(open_client(&f), MOONPOOL_OK);
   listen_to(&f, &s, "room");

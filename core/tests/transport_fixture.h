@@ -12,7 +12,7 @@
 #include "test.h"
 #include "transport.h"
 
-enum { DEADLINE = 20000, SCRATCH = 64 * 1024 };
+enum { DEADLINE = 60000, SCRATCH = 64 * 1024 };
 
 typedef enum event { ON_NOTHING, ON_OPEN, ON_READ, ON_DRAIN, ON_END } event;
 

@@ -32,7 +32,7 @@ describe("moonpool chat", function()
   it("says what is typed, between a join and a leave", function()
     local sub = listen()
     local ann = join("ann", { stdin = "hello \"you\"\n\n/me waves\r\n//shrug\nlast" })
-    assert.equal(0, ann:wait(5))
+    assert.equal(0, ann:wait())
     sub:expect '"type\\":\\"leave'
     assert.same({
       '{"type":"join","user":"ann"}',
@@ -59,9 +59,9 @@ describe("moonpool chat", function()
     ann:expect "^%* bob waves$"
     bob:write "/quit\nnot said\n"
     ann:expect "^%-%- bob left$"
-    assert.equal(0, bob:wait(5))
+    assert.equal(0, bob:wait())
     ann:close_stdin()
-    assert.equal(0, ann:wait(5))
+    assert.equal(0, ann:wait())
     assert.is_nil(ann:output():find("not said", 1, true))
     assert.is_nil(ann:output():find("<ann>", 1, true))
   end)
@@ -85,7 +85,7 @@ describe("moonpool chat", function()
       sub:expect "join"
       ann:signal(signal)
       sub:expect '"payload":"{\\"type\\":\\"leave\\",\\"user\\":\\"ann\\"}"'
-      assert.equal(0, ann:wait(5))
+      assert.equal(0, ann:wait())
       assert.equal("", ann:errors())
     end
   end)
@@ -95,7 +95,7 @@ describe("moonpool chat", function()
     ann:expect "you are ann in lobby"
     ann:write "hello\n"
     ann:write "\4"
-    assert.equal(0, ann:wait(5))
+    assert.equal(0, ann:wait())
   end)
 
   it("takes the room's channel for its name", function()
@@ -107,7 +107,7 @@ describe("moonpool chat", function()
   it("explains commands that it does not know, and says nothing", function()
     local sub = listen()
     local ann = join("ann", { stdin = "/dance now\n" })
-    assert.equal(0, ann:wait(5))
+    assert.equal(0, ann:wait())
     assert.matches("^moonpool chat: there is no /dance", ann:errors())
     sub:expect "leave"
     assert.equal(2, #payloads(sub))
@@ -116,7 +116,7 @@ describe("moonpool chat", function()
   it("tells what was not sent, and goes on", function()
     session.server:call("ACL", "SETUSER", "default", "-publish")
     local ann = join("ann", { stdin = "hello\n" })
-    assert.equal(1, ann:wait(5))
+    assert.equal(1, ann:wait())
     assert.matches("^moonpool chat: not sent: NOPERM", ann:errors())
   end)
 

@@ -13,23 +13,23 @@ describe("a program that is told to end", function()
     local run = start { "run", bot }
     run:expect_error "ready"
     run:signal "TERM"
-    assert.equal(0, run:wait(3))
+    assert.equal(0, run:wait())
   end)
 
   it("does not wait for a Redis that does not answer", function()
     local silent = peer.start { script = { { silence = true } } }
     finally(function() silent:stop() end)
     local sub = start { "sub", "--redis", silent.url, "a" }
-    silent:wait_for(function() return silent:connections() > 0 end, 5, "a connection")
+    silent:wait_for(function() return silent:connections() > 0 end, nil, "a connection")
     sub:signal "TERM"
-    assert.equal(0, sub:wait(3))
+    assert.equal(0, sub:wait())
   end)
 
   it("ends in order on SIGHUP too", function()
     local sub = start { "sub", "--json", "a" }
     sub:expect '"event":"subscribe"'
     sub:signal "HUP"
-    assert.equal(0, sub:wait(3))
+    assert.equal(0, sub:wait())
     assert.matches('"event":"unsubscribe"', sub:output())
   end)
 
@@ -49,8 +49,8 @@ describe("a program that is told to end", function()
     scratch.wait_until(function()
       local written = scratch.read(("/proc/%d/io"):format(writer.pid)):match "wchar: (%d+)"
       return tonumber(written) >= 65536
-    end, 5, "a full pipe")
+    end, nil, "a full pipe")
     writer:signal "TERM"
-    assert.equal(0, writer:wait(8))
+    assert.equal(0, writer:wait())
   end)
 end)

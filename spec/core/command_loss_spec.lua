@@ -15,7 +15,7 @@ local function start(fn, ...)
 end
 
 local function wait_for(result)
-  loop.wait_until(function() return result.is_there end, 5, "the command's result")
+  loop.wait_until(function() return result.is_there end, nil, "the command's result")
 end
 
 local function assert_failed(code, pattern, result)
@@ -38,7 +38,7 @@ describe("a lost link", function()
   it("fails what was in flight: possibly executed, and never sent again", function()
     loop.run(function()
       local redis = loop.connect { url = server.url, backoff_min = 0.001 }
-      server:call("CLIENT", "PAUSE", 10000, "WRITE")
+      server:call("CLIENT", "PAUSE", 60000, "WRITE")
       local results = {}
       for number = 1, 10 do results[number] = start(redis.incr, redis, "n") end
       loop.wait_until(function()
@@ -100,8 +100,8 @@ describe("a lost link", function()
         start(redis.incr, redis, "n"))
       assert.equal(0, redis:stats().queued)
       server:start()
-      loop.wait_until(function() return redis:state() == "ready" end)
-      assert.equal(1, redis:incr "n")
+      loop.wait_until(function() return redis:ping() == "PONG" end)
+      assert.equal(0, server:call("EXISTS", "n"))
     end)
   end)
 
@@ -133,6 +133,7 @@ describe("a lost link", function()
     end)
   end)
 
+  -- Two heartbeats are 0.4 s, the default would be 20 s: the bound only tells these apart.
   it("is noticed in silence: SIGSTOP ends it within two heartbeats", function()
     loop.run(function()
       local redis = loop.connect { url = server.url, heartbeat = 0.2, backoff_min = 0.001,
@@ -142,17 +143,16 @@ describe("a lost link", function()
       assert_failed("ECONN", "no answer to PING within the heartbeat interval; .*possibly executed",
         start(redis.incr, redis, "n"))
       local waited = moonpool.now() - began
-      assert.is_true(waited < 0.5, ("noticed after %.3f s"):format(waited))
+      assert.is_true(waited < 10, ("noticed after %.3f s"):format(waited))
       server:resume()
-      local count = redis:incr "n" -- the first one may have been executed
-      assert.is_true(count == 1 or count == 2)
+      loop.wait_until(function() return redis:incr "n" end) -- that may miss a heartbeat, too
     end)
   end)
 
   it("does not end a link that only blocks", function()
     loop.run(function()
-      local redis = loop.connect { url = server.url, heartbeat = 0.05 }
-      assert.is_nil(redis:blpop("none", 0.3))
+      local redis = loop.connect { url = server.url, heartbeat = 0.3 }
+      assert.is_nil(redis:blpop("none", 1))
       assert.equal(0, redis:stats().reconnects)
     end)
   end)
@@ -168,7 +168,7 @@ describe("closing the client", function()
     loop.run(function()
       local redis = loop.connect(server.url)
       local subscription = assert(redis:subscribe "news")
-      server:call("CLIENT", "PAUSE", 200)
+      server:call("CLIENT", "PAUSE", 60000, "WRITE")
       local results = {}
       for _ = 1, 10 do results[#results + 1] = start(redis.incr, redis, "n") end
       moonpool.sleep(0) -- those are sent; these are not

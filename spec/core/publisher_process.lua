@@ -37,7 +37,7 @@ end
 
 while true do
   local connection = unix()
-  connection:settimeout(2)
+  connection:settimeout(60)
   if connection:connect(path) then publish(connection) end
   connection:close()
   socket.sleep(SLICE)

@@ -160,8 +160,8 @@ describe("a task", function()
           awake = awake + 1
         end)
       end
-      loop.wait_until(function() return awake == count end, 10, "all to wake")
-    end, 20)
+      loop.wait_until(function() return awake == count end, nil, "all to wake")
+    end)
   end)
 
   it("leaves nothing behind", function()

@@ -88,7 +88,7 @@ end
 
 function room_methods:stop()
   self.host:signal "TERM"
-  return self.host:wait(10), self.host:output(), self.host:errors()
+  return self.host:wait(), self.host:output(), self.host:errors()
 end
 
 function room_methods:close()

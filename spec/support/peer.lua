@@ -6,8 +6,8 @@
 --   peer:received()     the commands so far: { { connection = 1, "SUBSCRIBE", "a" }, … }, of those
 --                       that a step has read
 --   peer:connections()  how many connections it has accepted
---   peer:wait_for(function(peer) return peer:connections() == 2 end, 5, "a second connection")
---   peer:wait_for_command("SUBSCRIBE", 5)    the command; raises at the deadline
+--   peer:wait_for(function(peer) return peer:connections() == 2 end, nil, "a second connection")
+--   peer:wait_for_command "SUBSCRIBE"        the command; raises at the deadline
 --   peer:stop()         closes every connection
 --
 -- script = {…} is played on each connection; scripts = { {…}, {…} }: on the first, the second…, the
@@ -72,7 +72,7 @@ function peer.start(options)
   scratch.write(self.journal, "")
   local place = options.unix and folder .. "/peer.sock" or "tcp"
   self.process = program.start { "lua5.4", here .. "/peer_process.lua", folder, place }
-  local address = self.process:expect("^listening (.*)$", 5):match(" (.*)")
+  local address = self.process:expect("^listening (.*)$"):match(" (.*)")
   if options.unix then
     self.socket = place
     self.url = "unix://" .. place

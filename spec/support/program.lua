@@ -8,22 +8,23 @@
 --   local cat = program.start { "cat", stdin = "pipe" }
 --   cat:write("one\n")          to its standard input (stdin = "pipe")
 --   cat:close_stdin()           end of input
---   cat:expect("^o(.*)$", 5)    the next line of its output that matches: line, captures…; raises
+--   cat:expect "^o(.*)$"        the next line of its output that matches: line, captures…; raises
 --                               at the deadline, or when the program ends without such a line.
 --                               Lines are consumed in order.
---   cat:expect_error("x", 5)    the same on standard error
+--   cat:expect_error "x"        the same on standard error
 --   cat:output(), cat:errors()  all of stdout, stderr so far
 --   cat:signal("INT")           to the program; cat:signal("INT", true): to its whole process
 --                               group, as Ctrl-C does
 --   cat:is_running()
---   cat:wait(5)                 the exit status; raises at the deadline
---   cat:stop()                  TERM, then KILL after 5 s; the exit status; fine when it has ended
+--   cat:wait()                  the exit status; raises at the deadline
+--   cat:stop()                  TERM, then KILL after 30 s; the exit status; fine when it has ended
 --   cat.pid, cat.folder         its output is in folder/stdout and folder/stderr
 --
 -- Options beside the command's words: stdin = TEXT or "pipe" (default: empty) · cwd = folder ·
 -- env = { NAME = value; false unsets } · pipe = true: its stdout is a pipe, not a file ·
 -- tty = true: it runs on a terminal of its own, of columns = 100 (stdout holds all it shows,
--- standard error too; write("\3") is Ctrl-C) · seconds = the deadline of run, default 10.
+-- standard error too; write("\3") is Ctrl-C) · seconds = the deadline of run. expect,
+-- expect_error and wait take one as their last argument. Without it: scratch.lua's, a minute.
 -- Whatever a spec leaves running ends with the spec's process; call stop() in after_each or finally
 -- all the same.
 local scratch = require "spec.support.scratch"
@@ -32,6 +33,7 @@ local program = {}
 
 local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 local quote = scratch.quote
+local STOP_SECONDS = 30
 local KNOWN = {
   stdin = true, env = true, cwd = true, pipe = true, tty = true, columns = true, seconds = true,
 }
@@ -113,7 +115,7 @@ function program.start(options)
   end
   local pid = scratch.wait_until(function()
     return scratch.read(self.folder .. "/pid")
-  end, 10, self.name .. " to start")
+  end, nil, self.name .. " to start")
   self.pid = tonumber(pid)
   return self
 end
@@ -266,17 +268,17 @@ function program_methods:wait(seconds)
     self:close_stdin()
     return status
   end
-  error(("%s did not end within %g s\n%s"):format(self.name, seconds or 10, transcript(self)), 2)
+  error(("%s did not end in time: %s\n%s"):format(self.name, status, transcript(self)), 2)
 end
 
 function program_methods:stop()
   if self:is_running() then
     self:signal("TERM")
-    if not pcall(self.wait, self, 5) then
+    if not pcall(self.wait, self, STOP_SECONDS) then
       self:signal("KILL", true)
     end
   end
-  return self:wait(5)
+  return self:wait()
 end
 
 return program

@@ -12,6 +12,7 @@
 --   server:subscribers("channel")        how many clients are subscribed to it
 --   server:clients("pubsub")             how many clients of a type are connected ("normal",
 --                                        "pubsub"), ours excluded
+--   redis_server.refusing_port()         a socket that holds a port on which nobody listens; port
 --   server:stop()                        shuts it down; fine when it is not running
 --   server:kill()                        SIGKILL
 --   server:start()                       again, on the same socket and port
@@ -31,7 +32,7 @@ local redis_server = {}
 redis_server.null = setmetatable({}, { __name = "null", __tostring = function() return "null" end })
 
 local ATTEMPTS = 5 -- another program may take the free port before redis-server does
-local CALL_SECONDS = 10
+local CALL_SECONDS = 60
 
 local server_methods = {}
 local server_mt = { __name = "redis_server", __index = server_methods }
@@ -42,6 +43,15 @@ function redis_server.free_port()
   local _, port = listener:getsockname()
   listener:close()
   return tonumber(port)
+end
+
+-- A port on which nobody listens and that nobody else gets, until the socket is closed.
+---@return userdata socket, integer port
+function redis_server.refusing_port()
+  local bound = assert(socket.tcp4())
+  assert(bound:bind("127.0.0.1", 0))
+  local _, port = bound:getsockname()
+  return bound, tonumber(port)
 end
 
 local function write_config(self, lines)
@@ -165,7 +175,7 @@ local function launch(self)
   self.pid = self.process.pid
   scratch.wait_until(function()
     return answers(self) or not self.process:is_running()
-  end, 10, "redis-server to answer")
+  end, nil, "redis-server to answer")
   return self.process:is_running()
 end
 

@@ -109,8 +109,8 @@ local function start_readers(server)
     "sub", "--json", "--pattern", "room:*", "--redis", server.url,
   }
   local stats = program.moonpool { "run", STATS, "--redis", server.url }
-  subscriber:expect('"subscribe"', 10)
-  stats:expect_error("^moonpool: ready", 10)
+  subscriber:expect('"subscribe"')
+  stats:expect_error("^moonpool: ready")
   return subscriber, stats
 end
 

@@ -25,13 +25,14 @@ describe("scratch", function()
     local by_environment = program.start { "sleep", "60", env = { PLACE = folder } }
     local by_cwd = program.start { "sleep", "60", cwd = folder }
     local by_command = program.start { "sh", "-c", "sleep 60; echo " .. folder }
-    local found = {}
-    for _, process in ipairs(scratch.processes(folder)) do
-      found[process.pid] = process.command
-    end
-    assert.equal("sleep 60 ", found[by_environment.pid])
-    assert.equal("sleep 60 ", found[by_cwd.pid])
-    assert.truthy(found[by_command.pid])
+    scratch.wait_until(function() -- a program has its pid before it is the program
+      local found = {}
+      for _, process in ipairs(scratch.processes(folder)) do
+        found[process.pid] = process.command
+      end
+      return found[by_environment.pid] == "sleep 60 " and found[by_cwd.pid] == "sleep 60 "
+        and found[by_command.pid]
+    end, nil, "the three to be found")
     for _, each in ipairs { by_environment, by_cwd, by_command } do
       each:signal("KILL", true)
       each:wait()
@@ -53,8 +54,8 @@ describe("scratch", function()
     assert.equal(128 + 9, victim:wait())
     scratch.wait_until(function()
       return scratch.shell("ls -d " .. root .. " 2>/dev/null") == ""
-    end, 5, "the folder to go")
-    assert.same({}, scratch.processes(root))
+    end, nil, "the folder to go")
+    scratch.wait_until(function() return #scratch.processes(root) == 0 end, nil, "all to end")
   end)
 end)
 
@@ -128,13 +129,13 @@ describe("redis", function()
     server:pause()
     scratch.wait_until(function()
       return scratch.read(("/proc/%d/stat"):format(server.pid)):match("%) (%u)") == "T"
-    end, 5, "redis-server to stop")
+    end, nil, "redis-server to stop")
     assert.is_true(server:is_running())
     connection:settimeout(0.1)
     assert(connection:send("PING\r\n"))
     assert.equal("timeout", select(2, connection:receive("*l")))
     server:resume()
-    connection:settimeout(5)
+    connection:settimeout(60)
     assert.equal("+PONG", connection:receive("*l"))
     connection:close()
   end)
@@ -152,7 +153,7 @@ describe("peer", function()
 
   local function connect()
     local client = assert(socket.connect("127.0.0.1", fake.port))
-    client:settimeout(5)
+    client:settimeout(60)
     return client
   end
 
@@ -168,7 +169,7 @@ describe("peer", function()
     client:send("*1\r\n$4\r\nPING\r\n*2\r\n$9\r\nSUBSCRIBE\r\n$3\r\na\0b\r\n")
     assert.equal("+PONG", client:receive("*l"))
     assert.equal("bye", client:receive("*l"))
-    assert.same({ connection = 2, "SUBSCRIBE", "a\0b" }, fake:wait_for_command("subscribe", 5))
+    assert.same({ connection = 2, "SUBSCRIBE", "a\0b" }, fake:wait_for_command "subscribe")
     assert.equal(2, fake:connections())
     client:settimeout(0.01)
     assert.equal("timeout", select(2, client:receive(1)))

@@ -39,7 +39,7 @@ describe("quickstart", function()
 
   it("shows the conversation with the bots' answers, and ends", function()
     local demo, folder = start { pipe = true }
-    assert.equal(0, demo:wait(60))
+    assert.equal(0, demo:wait())
     demo:expect("^<greeter> Welcome to moonpool, selene!$")
     demo:expect("^%* selene climbs down the ladder$")
     demo:expect("^<selene> !roll 2d6$")
@@ -55,20 +55,20 @@ describe("quickstart", function()
   it("leaves nothing behind when it is interrupted", function()
     for signal, status in pairs { INT = 130, TERM = 143 } do
       local demo, folder = start {}
-      demo:expect("^<cousteau> always", 30)
+      demo:expect("^<cousteau> always")
       demo:signal(signal, signal == "INT")
-      assert.equal(status, demo:wait(20))
+      assert.equal(status, demo:wait())
       assert_nothing_left(folder)
     end
   end)
 
   it("lets one in on a terminal, and talk to the bots", function()
     local demo, folder = start { tty = true, stdin = "pipe" }
-    demo:expect("^<stats>", 30)
+    demo:expect("^<stats>")
     demo:write("!roll 3d6\n")
     demo:expect("^<dice> guest rolls 3d6: %d %+ %d %+ %d = %d+")
     demo:write("\4")
-    assert.equal(0, demo:wait(20))
+    assert.equal(0, demo:wait())
     assert_nothing_left(folder)
   end)
 end)
