@@ -172,7 +172,10 @@ static int copy_options(moonpool *client, const moonpool_options *options, char 
   }
   client->scratch = mp_alloc(&client->allocator, SCRATCH_SIZE);
   if (!client->scratch) return MOONPOOL_ENOMEM;
-  return mp_url_parse(&client->url, &client->allocator, options->url, message, size);
+  int status = mp_url_parse(&client->url, &client->allocator, options->url, message, size);
+  if (status != MOONPOOL_OK || !client->url.service) return status;
+  snprintf(message, size, "redis+sentinel:// is not supported: this build has no Sentinel");
+  return MOONPOOL_ENOSUPPORT;
 }
 
 static int make_links(moonpool *client) {

@@ -69,7 +69,7 @@ static const bad_url bad[] = {
     {"http://h", MOONPOOL_EARG, "unknown scheme \"http\""},
     {"redi://h", MOONPOOL_EARG, "unknown scheme \"redi\""},
     {"rediss://ann:hunter2@h", MOONPOOL_ENOSUPPORT, "rediss://"},
-    {"redis+sentinel://h/m", MOONPOOL_ENOSUPPORT, "redis+sentinel://"},
+    {"rediss+sentinel://h/m", MOONPOOL_ENOSUPPORT, "rediss+sentinel://"},
     {"Redis+Cluster://h", MOONPOOL_ENOSUPPORT, "redis+cluster://"},
     {"redis://", MOONPOOL_EARG, "no host"},
     {"redis:///0", MOONPOOL_EARG, "no host"},
