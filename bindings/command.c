@@ -2,10 +2,8 @@
 #include "handles.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
-#define ARGS_MAX 64      /* on the C stack; more go into a userdata */
 #define COMMAND_NAME 128 /* longest method name that is taken for a command */
 
 /* ---- replies --------------------------------------------------------------------------------- */
@@ -31,31 +29,6 @@ static void on_reply(const moonpool_reply *reply, const moonpool_error *error, v
   }
 }
 
-/* The argument at `index` as bytes that live on the stack: strings as they are, integers in
- * decimal, floats in the shortest form that reads back the same. */
-static moonpool_bytes check_argument(lua_State *L, int index, const char *command, int position) {
-  moonpool_bytes bytes;
-  int type = lua_type(L, index);
-  if (type == LUA_TNUMBER && !lua_isinteger(L, index)) {
-    char text[40];
-    lua_Number number = lua_tonumber(L, index);
-    for (int digits = 15; digits <= 17; digits++) {
-      snprintf(text, sizeof text, "%.*g", digits, number);
-      if (lua_stringtonumber(L, text) == 0) break; /* inf, nan */
-      int is_same = lua_tonumber(L, -1) == number;
-      lua_pop(L, 1);
-      if (is_same) break;
-    }
-    lua_pushstring(L, text);
-    lua_replace(L, index);
-  } else if (type != LUA_TSTRING && type != LUA_TNUMBER) {
-    luaL_error(L, "%s: argument %d must be a string or a number, not %s", command, position,
-               luaL_typename(L, index));
-  }
-  bytes.data = lua_tolstring(L, index, &bytes.len);
-  return bytes;
-}
-
 static int refuse(lua_State *L, int status, size_t argc, const moonpool_bytes *argv) {
   const char *hint = status == MOONPOOL_ENOSUPPORT ? moonpool_command_hint(argc, argv) : NULL;
   if (!hint) return mp_fail(L, status, NULL);
@@ -64,16 +37,12 @@ static int refuse(lua_State *L, int status, size_t argc, const moonpool_bytes *a
   return mp_fail(L, status, lua_tostring(L, -1));
 }
 
-/* Sends the command whose words are argv[0] and the arguments from index `first` on. */
+/* Sends the command `word` with the arguments from index `first` on. */
 static int send_command(lua_State *L, moonpool_bytes word, int first) {
   mp_client *client = mp_check_client(L, 1);
-  size_t argc = (size_t)(lua_gettop(L) - first + 2);
-  moonpool_bytes on_stack[ARGS_MAX], *argv = on_stack;
-  int last = lua_gettop(L);
-  if (argc > ARGS_MAX) argv = lua_newuserdatauv(L, argc * sizeof *argv, 0);
-  argv[0] = word;
-  for (int i = first; i <= last; i++)
-    argv[i - first + 1] = check_argument(L, i, word.data, i - first + 1);
+  moonpool_bytes room[MP_WORDS_ROOM];
+  size_t argc;
+  const moonpool_bytes *argv = mp_check_words(L, word, first, room, &argc);
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   mp_waiter *w = mp_wait_begin(L, client->runtime);
   int status = moonpool_command(client->core, argc, argv, 0, on_reply, w);
@@ -102,7 +71,7 @@ int mp_push_new_command(lua_State *L) {
   const char *name = lua_tolstring(L, 2, &len);
   if (len == 0 || len >= sizeof upper) return 0;
   for (size_t i = 0; i < len; i++) {
-    if (!isalnum((unsigned char)name[i]) && name[i] != '.' && name[i] != '_') return 0;
+    if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i])) return 0;
     upper[i] = (char)toupper((unsigned char)name[i]);
   }
   lua_pushvalue(L, lua_upvalueindex(1));

@@ -75,6 +75,15 @@ void mp_push_client(lua_State *L, mp_client *client);
  * is unknown or of the wrong type. Strings live as long as the argument. */
 void mp_check_options(lua_State *L, int index, moonpool_options *options, mp_client *client);
 
+/* ---- arguments.c ---- */
+
+/* The words of a command: `word`, then the arguments from index `first` to the top of the stack.
+ * They lie in `room`, or, when they are more than MP_WORDS_ROOM, in a userdata that is pushed;
+ * their bytes live on the stack. Raises for an argument that is neither string nor number. */
+#define MP_WORDS_ROOM 64
+const moonpool_bytes *mp_check_words(lua_State *L, moonpool_bytes word, int first,
+                                     moonpool_bytes *room, size_t *argc);
+
 /* ---- command.c ---- */
 
 /* Adds call to the table of client methods on top of L. */

@@ -1,8 +1,11 @@
 /* Redis's replies as Lua values: integers stay integers, nil alone is nil and inside a list
- * moonpool.null (a light userdata), maps are tables by key, sets and arrays lists. */
+ * moonpool.null (a light userdata), maps are tables by key, sets and arrays lists, errors inside
+ * them objects. The core bounds how deep replies are nested, and so the recursion here. */
 #include "runtime.h"
 
-static void push_list(lua_State *L, const moonpool_reply *list);
+#define TABLE_MAX (1024 * 1024)
+
+static const char error_name[] = "moonpool.error";
 
 static void push_element(lua_State *L, const moonpool_reply *reply) {
   if (reply->type == MOONPOOL_NIL)
@@ -11,9 +14,13 @@ static void push_element(lua_State *L, const moonpool_reply *reply) {
     mp_push_reply(L, reply);
 }
 
+/* What is announced need not come: a large table grows by itself. */
+static int table_size(size_t count) {
+  return count > TABLE_MAX ? TABLE_MAX : (int)count;
+}
+
 static void push_list(lua_State *L, const moonpool_reply *list) {
-  size_t n = list->u.list.count;
-  lua_createtable(L, n > 1024 * 1024 ? 1024 * 1024 : (int)n, 0);
+  lua_createtable(L, table_size(list->u.list.count), 0);
   lua_Integer i = 1;
   for (const moonpool_reply *e = list->u.list.first; e; e = e->next) {
     push_element(L, e);
@@ -22,7 +29,7 @@ static void push_list(lua_State *L, const moonpool_reply *list) {
 }
 
 static void push_map(lua_State *L, const moonpool_reply *map) {
-  lua_createtable(L, 0, (int)(map->u.list.count / 2));
+  lua_createtable(L, 0, table_size(map->u.list.count / 2));
   for (const moonpool_reply *key = map->u.list.first; key && key->next; key = key->next->next) {
     push_element(L, key);
     if (key->type == MOONPOOL_DOUBLE && key->u.number != key->u.number) { /* NaN cannot be a key */
@@ -34,13 +41,13 @@ static void push_map(lua_State *L, const moonpool_reply *map) {
   }
 }
 
-/* An error inside a list: { message = "WRONGTYPE …", code = "EREDIS" } */
-static void push_error(lua_State *L, const moonpool_reply *reply) {
-  lua_createtable(L, 0, 2);
-  lua_pushlstring(L, reply->u.string.data, reply->u.string.len);
+void mp_push_error(lua_State *L, int status, const char *message, size_t len) {
+  lua_createtable(L, 0, 4);
+  lua_pushlstring(L, message, len);
   lua_setfield(L, -2, "message");
-  lua_pushstring(L, moonpool_status_name(MOONPOOL_EREDIS));
+  lua_pushstring(L, moonpool_status_name(status));
   lua_setfield(L, -2, "code");
+  luaL_setmetatable(L, error_name);
 }
 
 /* A verbatim string's text, without its "txt:". */
@@ -56,13 +63,38 @@ void mp_push_reply(lua_State *L, const moonpool_reply *reply) {
   case MOONPOOL_INTEGER: lua_pushinteger(L, reply->u.integer); break;
   case MOONPOOL_BOOL: lua_pushboolean(L, (int)reply->u.integer); break;
   case MOONPOOL_DOUBLE: lua_pushnumber(L, reply->u.number); break;
-  case MOONPOOL_MAP:
-  case MOONPOOL_ATTR: push_map(L, reply); break;
+  case MOONPOOL_MAP: push_map(L, reply); break;
   case MOONPOOL_ARRAY:
   case MOONPOOL_SET:
   case MOONPOOL_PUSH: push_list(L, reply); break;
-  case MOONPOOL_ERROR: push_error(L, reply); break;
+  case MOONPOOL_ERROR:
+    mp_push_error(L, moonpool_reply_status(reply), reply->u.string.data, reply->u.string.len);
+    break;
   case MOONPOOL_VERB: push_verbatim(L, &reply->u.string); break;
   default: lua_pushlstring(L, reply->u.string.data, reply->u.string.len); break;
   }
+}
+
+/* moonpool.is_error(value): is it an error that stands for a reply, such as one inside a list? */
+static int is_error(lua_State *L) {
+  lua_settop(L, 1);
+  int is = lua_istable(L, 1) && lua_getmetatable(L, 1) &&
+           luaL_getmetatable(L, error_name) == LUA_TTABLE && lua_rawequal(L, -1, -2);
+  lua_pushboolean(L, is);
+  return 1;
+}
+
+static int error_tostring(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "message");
+  return 1;
+}
+
+void mp_open_reply(lua_State *L) {
+  luaL_newmetatable(L, error_name);
+  lua_pushcfunction(L, error_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, is_error);
+  lua_setfield(L, -2, "is_error");
 }

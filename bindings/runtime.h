@@ -200,4 +200,10 @@ int mp_open_system(lua_State *L);
 /* Pushes what a reply is in Lua: one value. */
 void mp_push_reply(lua_State *L, const moonpool_reply *reply);
 
+/* Pushes an error that stands for a reply: { message =, code = }, with a metatable. */
+void mp_push_error(lua_State *L, int status, const char *message, size_t len);
+
+/* The errors' metatable, and is_error into the table on top. */
+void mp_open_reply(lua_State *L);
+
 #endif

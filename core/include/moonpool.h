@@ -97,7 +97,7 @@ typedef enum moonpool_type {
   MOONPOOL_BOOL = 8,
   MOONPOOL_MAP = 9,
   MOONPOOL_SET = 10,
-  MOONPOOL_ATTR = 11,
+  MOONPOOL_ATTR = 11, /* never seen: dropped before its reply, a fault (EPROTO) inside one */
   MOONPOOL_PUSH = 12,
   MOONPOOL_BIGNUM = 13,
   MOONPOOL_VERB = 14
@@ -105,8 +105,8 @@ typedef enum moonpool_type {
 
 /* One reply, borrowed: it and all that it points to live until the callback returns; copy what is
  * to be kept. `u.string` holds STRING, STATUS, ERROR, BIGNUM and VERB (with its "txt:" prefix);
- * `u.integer` INTEGER and BOOL (0 or 1); `u.number` DOUBLE; `u.list` ARRAY, SET, PUSH, and MAP and
- * ATTR as key, value, key, value: walk it from `first` along `next`. */
+ * `u.integer` INTEGER and BOOL (0 or 1); `u.number` DOUBLE; `u.list` ARRAY, SET, PUSH, and MAP
+ * as key, value, key, value: walk it from `first` along `next`. */
 typedef struct moonpool_reply {
   struct moonpool_reply *next;
   uint8_t type; /* moonpool_type */
@@ -121,6 +121,10 @@ typedef struct moonpool_reply {
     } list;
   } u;
 } moonpool_reply;
+
+/* The status that an error reply has as a command's error, such as EPERM for NOPERM: for errors
+ * inside other replies. OK for every other reply. Can't fail. */
+MOONPOOL_EXTERN int moonpool_reply_status(const moonpool_reply *reply);
 
 /* ---- client ------------------------------------------------------------------------------- */
 

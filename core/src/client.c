@@ -278,6 +278,10 @@ const char *moonpool_command_hint(size_t argc, const moonpool_bytes *argv) {
   return NULL;
 }
 
+int moonpool_reply_status(const moonpool_reply *reply) {
+  return reply->type == MOONPOOL_ERROR ? mp_resp_error_status(reply) : MOONPOOL_OK;
+}
+
 /* ---- subscriptions --------------------------------------------------------------------------- */
 
 int moonpool_subscribe(moonpool *client, moonpool_kind kind, const moonpool_bytes *names,

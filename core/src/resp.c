@@ -50,6 +50,7 @@ struct mp_resp {
   char *at, *end; /* the arena's free room */
   chunk *chunks;  /* newest first; the last one is kept */
   size_t arena_bytes;
+  char patched; /* the type of the reply under way that hiredis does not know; else 0 */
   mp_message_reply message_reply;
   int status;
   char message[192];
@@ -320,6 +321,27 @@ static void reuse_arena(mp_resp *p) {
     arena_reset(p, 0);
 }
 
+/* Two types of RESP3 hiredis refuses: an attribute, a map that comes before the reply that it is
+ * about, and an error of any length. They are given to it as what they look like. Inside another
+ * reply they stay refused; Redis sends neither there. */
+static void begin_reply(mp_resp *p) {
+  redisReader *r = p->reader;
+  if (!HAVE_RESP3 || r->ridx >= 0 || r->len == r->pos) return;
+  char type = r->buf[r->pos];
+  if (type != '|' && type != '!') return;
+  r->buf[r->pos] = type == '|' ? '%' : '$';
+  p->patched = type;
+}
+
+/* The reply is whole: 0 when it is an attribute, which is dropped. */
+static int end_reply(mp_resp *p, moonpool_reply *reply) {
+  char type = p->patched;
+  p->wanted = 0;
+  p->patched = 0;
+  if (type == '!' && reply->type == MOONPOOL_STRING) reply->type = MOONPOOL_ERROR;
+  return type != '|';
+}
+
 int mp_resp_next(mp_resp *p, const moonpool_reply **reply) {
   if (p->status != MOONPOOL_OK) return p->status;
   redisReader *r = p->reader;
@@ -329,9 +351,13 @@ int mp_resp_next(mp_resp *p, const moonpool_reply **reply) {
   for (;;) {
     if (!is_empty) {
       void *object = NULL;
+      begin_reply(p);
       if (redisReaderGetReply(r, &object) != REDIS_OK) return reader_failed(p);
       if (object) {
-        p->wanted = 0;
+        if (!end_reply(p, object)) {
+          is_empty = r->len == r->pos;
+          continue;
+        }
         if (r->len > r->pos) unfeed(p);
         *reply = object;
         return 1;

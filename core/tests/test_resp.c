@@ -44,6 +44,12 @@ static const script resp3[] = {
     {"%0\r\n~0\r\n>0\r\n", "%0[]\n~0[]\n>0[]\n"},
     {">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n>2\r\n+invalidate\r\n*0\r\n",
      ">3[$7 message $1 a $1 b]\n>2[+10 invalidate *0[]]\n"},
+    {"|1\r\n$3\r\nttl\r\n*2\r\n:1\r\n_\r\n+a\r\n|0\r\n|1\r\n+k\r\n+v\r\n*1\r\n+b\r\n+c\r\n",
+     "+1 a\n*1[+1 b]\n+1 c\n"},
+    {"|1\r\n+k\r\n+v\r\n>3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n",
+     ">3[$7 message $1 a $1 b]\n"},
+    {"!6\r\nERR x\n\r\n+a\r\n", "-6 ERR x\n\n+1 a\n"},
+    {",nan\r\n,-nan\r\n", ",nan\n,nan\n"},
 };
 
 /* Cut at every place, and byte by byte: the outcome is that of the bytes in one piece. */
@@ -154,8 +160,6 @@ static const char *const bad[] = {
     "OK\r\n",
     "\r\n",
     "HTTP/1.1 400 Bad Request\r\n",
-    "!5\r\nERR x\r\n",
-    "|1\r\n+a\r\n+b\r\n",
     ":\r\n",
     ":+\r\n",
     ":1a\r\n",
@@ -193,6 +197,13 @@ static const char *const bad[] = {
 };
 
 static const char *const bad_resp3[] = {
+    "!x\r\n",
+    "!3\r\nabcd\r\n",
+    "|x\r\n",
+    "*1\r\n|1\r\n+a\r\n+b\r\n+c\r\n",
+    "*1\r\n!1\r\na\r\n",
+    "$?\r\n;1\r\na\r\n;0\r\n",
+    "*?\r\n:1\r\n.\r\n",
     "#x\r\n",
     "#tt\r\n",
     "_x\r\n",

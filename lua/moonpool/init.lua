@@ -26,6 +26,7 @@ local moonpool = {
   time = core.time,
   on_error = core.on_error,
   connect = core.connect,
+  is_error = core.is_error,
 }
 
 return moonpool

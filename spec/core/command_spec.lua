@@ -17,109 +17,6 @@ describe("a command", function()
 
   local function with_client(fn, options) loop.with_client(server, fn, options) end
 
-  describe("replies", function()
-    it("are strings, integers, nil and lists of them", function()
-      with_client(function(redis)
-        assert.equal("OK", redis:set("text", "hello"))
-        assert.equal("hello", redis:get "text")
-        assert.same({ n = 1 }, table.pack(redis:get "missing"))
-        local count = redis:incr "count"
-        assert.equal(1, count)
-        assert.equal("integer", math.type(count))
-        redis:rpush("list", "a", "b")
-        assert.same({ "a", "b" }, redis:lrange("list", 0, -1))
-        assert.same({ "hello", moonpool.null, "1" }, redis:mget("text", "missing", "count"))
-        assert.same({}, redis:lrange("none", 0, -1))
-        assert.same({ 1, { "x", moonpool.null, { 2 } } },
-          redis:eval("return { 1, { 'x', false, { 2 } } }", 0))
-      end)
-    end)
-
-    it("keep 64 bits", function()
-      with_client(function(redis)
-        redis:set("n", math.maxinteger - 1)
-        assert.equal(math.maxinteger, redis:incr "n")
-        redis:set("n", math.mininteger + 1)
-        assert.equal(math.mininteger, redis:decr "n")
-      end)
-    end)
-
-    it("may be large", function()
-      with_client(function(redis)
-        local text = ("0123456789abcdef"):rep(1 << 19) -- 8 MiB
-        redis:set("large", text)
-        assert.is_true(redis:get "large" == text)
-        redis:eval("for i = 1, 100000 do redis.call('RPUSH', 'l', i) end", 0)
-        local list = redis:lrange("l", 0, -1)
-        assert.equal(100000, #list)
-        assert.equal("100000", list[100000])
-      end)
-    end)
-
-    it("that are errors come back as nil, Redis's words and EREDIS", function()
-      with_client(function(redis)
-        redis:set("text", "x")
-        assert_fails("EREDIS", "^WRONGTYPE Operation against a key", redis:lpush("text", "a"))
-        assert_fails("EREDIS", "^ERR unknown command", redis:no_such_command())
-        assert_fails("EREDIS", "^ERR wrong number of arguments", redis:get())
-        assert_fails("EREDIS", "^ERR my own", redis:eval("return { err = 'ERR my own' }", 0))
-        assert.equal("x", redis:get "text")
-      end)
-    end)
-  end)
-
-  describe("arguments", function()
-    it("may hold any byte", function()
-      with_client(function(redis)
-        local bytes = {}
-        for byte = 0, 255 do bytes[#bytes + 1] = string.char(byte) end
-        for _, text in ipairs { table.concat(bytes), "", "\0", "\r\n", "$5\r\n%s%n" } do
-          redis:set("key" .. text, text)
-          assert.equal(text, redis:get("key" .. text))
-          assert.equal(text, redis:echo(text))
-        end
-      end)
-    end)
-
-    it("may be integers, and floats that read back the same", function()
-      with_client(function(redis)
-        for _, number in ipairs { 0, -7, math.maxinteger, math.mininteger } do
-          assert.equal(tostring(number), redis:echo(number))
-        end
-        for _, number in ipairs { 0.1, -2.5, 1 / 3, 1e300, 5e-324, 2 ^ 53 + 2, 100.0 } do
-          assert.equal(number, tonumber(redis:echo(number)))
-        end
-        assert.equal("0.1", redis:echo(0.1))
-        assert.equal("inf", redis:echo(math.huge))
-        assert.equal("1795370768.235123", redis:echo(1795370768.235123))
-      end)
-    end)
-
-    it("may be many", function()
-      with_client(function(redis)
-        local words = {}
-        for number = 1, 5000 do words[number] = number end
-        assert.equal(5000, redis:rpush("list", table.unpack(words)))
-        assert.equal("5000", redis:lindex("list", -1))
-      end)
-    end)
-
-    it("that are neither string nor number raise, by command and place", function()
-      with_client(function(redis)
-        assert.error_matches(function() redis:set("a", true) end,
-          "SET: argument 2 must be a string or a number, not boolean")
-        assert.error_matches(function() redis:set(nil, "b") end,
-          "SET: argument 1 must be a string or a number, not nil")
-        assert.error_matches(function() redis:call("MGET", "a", "b", {}) end,
-          "MGET: argument 3 must be a string or a number, not table")
-        assert.error_matches(function() redis:get(moonpool.null) end, "not .*userdata")
-        assert.error_matches(function() redis:call() end, "string expected")
-        assert.error_matches(function() redis.get("a") end, "moonpool.client expected")
-        assert.equal("PONG", redis:ping())
-      end)
-    end)
-  end)
-
   describe("names", function()
     it("are methods in any case, or the first argument of call", function()
       with_client(function(redis)
@@ -129,6 +26,11 @@ describe("a command", function()
         assert.equal("OK", redis:config("set", "maxclients", 99))
         assert.same({ "maxclients", "99" }, server:call("CONFIG", "GET", "maxclients"))
         assert.equal("b", redis:call("ECHO", "b"))
+        assert.equal("integer", math.type(redis:client "id"))
+        assert.matches("^OBJECT", redis:object("help")[1])
+        assert_fails("EREDIS", "unknown command 'JSON.GET'", redis["JSON.GET"](redis, "k"))
+        assert_fails("EREDIS", "unknown command 'FT._LIST'", redis["ft._list"](redis))
+        assert_fails("EREDIS", "wrong number .*restore%-asking", redis["restore-asking"](redis))
         assert.is_nil(redis["no method"])
         assert.is_nil(redis[1])
       end)
