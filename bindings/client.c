@@ -100,7 +100,7 @@ static int stats(lua_State *L) {
   moonpool_stats s;
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   moonpool_get_stats(client->core, &s);
-  lua_createtable(L, 0, 12);
+  lua_createtable(L, 0, 13);
   set_count(L, "messages", s.messages);
   set_count(L, "commands", s.commands);
   set_count(L, "writes", s.writes);
@@ -112,6 +112,7 @@ static int stats(lua_State *L) {
   set_count(L, "confirmed", s.confirmed);
   set_count(L, "subscriptions", client->subscriptions);
   set_count(L, "gaps", client->gaps);
+  set_count(L, "unknown_gaps", s.gaps);
   set_count(L, "failures", client->failures);
   return 1;
 }

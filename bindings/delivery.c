@@ -99,20 +99,31 @@ static int push_event(lua_State *L, mp_sub *sub, const moonpool_event *event) {
   return 2;
 }
 
-static int push_gap(lua_State *L, mp_sub *sub, uint64_t missing) {
+static int push_gap(lua_State *L, mp_sub *sub, mp_gap why, uint64_t missing) {
   if (!push_event_handler(L, sub, "gap")) return 0;
   lua_createtable(L, 0, 3);
   lua_pushliteral(L, "gap");
   lua_setfield(L, -2, "event");
-  lua_pushinteger(L, (lua_Integer)missing);
-  lua_setfield(L, -2, "missing");
-  lua_pushliteral(L, "overflow");
+  if (why == MP_GAP_OVERFLOW) {
+    lua_pushinteger(L, (lua_Integer)missing);
+    lua_setfield(L, -2, "missing");
+  }
+  lua_pushstring(L, why == MP_GAP_OVERFLOW ? "overflow" : "reconnect");
   lua_setfield(L, -2, "reason");
   return 2;
 }
 
+/* The gap first; the reconnect itself is then the next letter. */
+static int push_reconnect(lua_State *L, mp_sub *sub, const moonpool_event *event) {
+  if (!push_event_handler(L, sub, "gap")) return push_event(L, sub, event);
+  lua_pop(L, 1);
+  mp_mailbox_put(sub, event);
+  return mp_sub_push_letter(L, sub);
+}
+
 int mp_sub_push(lua_State *L, mp_sub *sub, const moonpool_event *event) {
   if (event->type == MOONPOOL_MESSAGE) return push_message(L, sub, event);
+  if (event->type == MOONPOOL_RECONNECTED) return push_reconnect(L, sub, event);
   return push_event(L, sub, event);
 }
 
@@ -120,10 +131,11 @@ int mp_sub_push(lua_State *L, mp_sub *sub, const moonpool_event *event) {
 
 /* A letter as handler and arguments; the letter is a userdata's while Lua may raise. */
 static int push_letter(lua_State *L, mp_sub *sub, mp_letter *letter) {
-  if (letter->is_gap) return push_gap(L, sub, letter->missing);
+  if (letter->gap) return push_gap(L, sub, letter->gap, letter->missing);
   moonpool_event event;
   mp_letter_event(letter, &event);
-  if (event.type != MOONPOOL_MESSAGE || !sub->is_reader) return mp_sub_push(L, sub, &event);
+  if (event.type != MOONPOOL_MESSAGE) return push_event(L, sub, &event);
+  if (!sub->is_reader) return push_message(L, sub, &event);
   lua_pushlstring(L, event.payload.data, event.payload.len);
   lua_pushlstring(L, event.channel.data, event.channel.len);
   if (!event.pattern.data) return 2;
@@ -132,8 +144,9 @@ static int push_letter(lua_State *L, mp_sub *sub, mp_letter *letter) {
 }
 
 int mp_sub_push_letter(lua_State *L, mp_sub *sub) {
-  mp_letter *letter;
-  while ((letter = mp_mailbox_take(sub))) {
+  while (!sub->is_reader || mp_mailbox_has_event(sub)) {
+    mp_letter *letter = mp_mailbox_take(sub);
+    if (!letter) break;
     int n = push_letter(L, sub, letter);
     free(letter);
     if (n > 0) return n;
@@ -147,7 +160,7 @@ int mp_sub_push_letter(lua_State *L, mp_sub *sub) {
 static int take_for_reader(lua_State *L, mp_sub *sub) {
   mp_letter *letter;
   while ((letter = mp_mailbox_take(sub))) {
-    int is_message = !letter->is_gap && letter->type == MOONPOOL_MESSAGE;
+    int is_message = !letter->gap && letter->type == MOONPOOL_MESSAGE;
     int n = push_letter(L, sub, letter);
     free(letter);
     if (is_message) return n;
@@ -203,7 +216,7 @@ void mp_sub_keep(mp_sub *sub, const moonpool_event *event) {
 }
 
 void mp_sub_done(mp_sub *sub) {
-  if (sub->mailbox && sub->mailbox->first && !sub->is_reader) {
+  if (sub->mailbox && (sub->is_reader ? mp_mailbox_has_event(sub) : sub->mailbox->first != NULL)) {
     mp_dispatch_later(sub); /* it stays busy: what arrives until then comes after */
     return;
   }

@@ -34,7 +34,7 @@ static int next_of_read(lua_State *L, mp_runtime *rt, mp_task *d) {
   while (rt->draining->core && (got = moonpool_next(rt->draining->core, &event)) != 0) {
     if (got != 1) continue;
     mp_sub *sub = event->ctx;
-    if (sub->is_busy || (sub->is_reader && event->type == MOONPOOL_MESSAGE)) {
+    if (mp_sub_is_to_wait(sub, event)) {
       mp_sub_keep(sub, event);
       continue;
     }
@@ -55,7 +55,7 @@ static int next(lua_State *L) {
   lua_settop(L, 0);
   if (d->sub) {
     mp_sub *sub = d->sub;
-    if (sub->mailbox && !sub->is_reader && (n = mp_sub_push_letter(L, sub)) > 0) return n;
+    if (sub->mailbox && (n = mp_sub_push_letter(L, sub)) > 0) return n;
     d->sub = NULL;
     mp_sub_done(sub);
   }

@@ -16,16 +16,22 @@ typedef struct mp_client {
   uint64_t failures; /* handlers that failed */
 } mp_client;
 
+typedef enum mp_gap {
+  MP_GAP_NONE,
+  MP_GAP_OVERFLOW, /* of the mailbox: counted */
+  MP_GAP_RECONNECT /* while the link was lost: nobody knows how many */
+} mp_gap;
+
 /* A message or event that waits because the handler of its subscription does. */
 typedef struct mp_letter {
   struct mp_letter *next;
   moonpool_event_type type;
-  int is_gap;
+  mp_gap gap; /* then `missing` is all that it has */
   uint64_t missing;
   long long count;
   int status;
   size_t payload, channel, pattern, message; /* lengths; the bytes follow in this order */
-  int has_pattern;
+  int has_channel, has_pattern;
   char bytes[];
 } mp_letter;
 
@@ -107,14 +113,21 @@ void mp_client_release(mp_client *client);
 /* The names of events, as `on` takes them; NULL-terminated. */
 extern const char *const mp_event_names[];
 
-/* Keeps a copy of the event for the handler that waits, or the iterator. */
+/* Must the event wait for the handler, or for the iterator? */
+static inline int mp_sub_is_to_wait(const mp_sub *sub, const moonpool_event *event) {
+  if (sub->is_busy || !sub->is_reader) return sub->is_busy;
+  return event->type == MOONPOOL_MESSAGE || (sub->mailbox && sub->mailbox->first);
+}
+
+/* Keeps a copy of the event for them. */
 void mp_sub_keep(mp_sub *sub, const moonpool_event *event);
 
 /* Pushes a handler and its arguments for the event; returns the number of values, 0 when nobody
  * handles it. Only for functions whose second upvalue is the table of values. It may raise. */
 int mp_sub_push(lua_State *L, mp_sub *sub, const moonpool_event *event);
 
-/* Likewise for the oldest letter that somebody handles; 0 when the mailbox is empty. */
+/* Likewise for the oldest letter that somebody handles; 0 when there is none. Of an iterator's
+ * letters only the events before its next message. */
 int mp_sub_push_letter(lua_State *L, mp_sub *sub);
 
 /* The iterator's next message; waits when there is none. */
@@ -137,9 +150,12 @@ void mp_dispatch_later(mp_sub *sub);
 /* ---- mailbox.c ---- */
 
 /* Appends a copy; 0 when it was over the limits or memory: it is counted into a gap letter instead.
- */
+ * Before a reconnect goes the letter of its gap. */
 int mp_mailbox_put(mp_sub *sub, const moonpool_event *event);
 mp_letter *mp_mailbox_take(mp_sub *sub);
+
+/* The oldest letter is there and no message. */
+int mp_mailbox_has_event(const mp_sub *sub);
 
 /* Drops all letters; or the mailbox as well. */
 void mp_mailbox_clear(mp_sub *sub);

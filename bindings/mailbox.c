@@ -14,15 +14,20 @@ static void append(mp_mailbox *box, mp_letter *letter) {
   box->last = letter;
 }
 
+static int append_gap(mp_mailbox *box, mp_gap why) {
+  mp_letter *gap = calloc(1, sizeof *gap);
+  if (!gap) return 0;
+  gap->gap = why;
+  append(box, gap);
+  return 1;
+}
+
 static int overflow(mp_sub *sub) {
   mp_mailbox *box = sub->mailbox;
   sub->client->gaps++;
   if (!box) return 0;
-  if (!box->last || !box->last->is_gap) {
-    mp_letter *gap = calloc(1, sizeof *gap);
-    if (!gap) return 0;
-    gap->is_gap = 1;
-    append(box, gap);
+  if (!box->last || box->last->gap != MP_GAP_OVERFLOW) {
+    if (!append_gap(box, MP_GAP_OVERFLOW)) return 0;
   }
   box->last->missing++;
   return 0;
@@ -54,11 +59,13 @@ int mp_mailbox_put(mp_sub *sub, const moonpool_event *event) {
                         .channel = event->channel.len,
                         .pattern = event->pattern.len,
                         .message = message.len,
+                        .has_channel = event->channel.data != NULL,
                         .has_pattern = event->pattern.data != NULL};
   char *end = copy(letter->bytes, event->payload);
   end = copy(end, event->channel);
   end = copy(end, event->pattern);
   *copy(end, message) = '\0';
+  if (event->type == MOONPOOL_RECONNECTED) append_gap(box, MP_GAP_RECONNECT);
   append(box, letter);
   box->count++;
   box->bytes += size;
@@ -71,10 +78,15 @@ mp_letter *mp_mailbox_take(mp_sub *sub) {
   mp_letter *letter = box->first;
   box->first = letter->next;
   if (!box->first) box->last = NULL;
-  if (letter->is_gap) return letter;
+  if (letter->gap) return letter;
   box->count--;
   box->bytes -= letter->payload + letter->channel + letter->pattern + letter->message;
   return letter;
+}
+
+int mp_mailbox_has_event(const mp_sub *sub) {
+  const mp_letter *letter = sub->mailbox ? sub->mailbox->first : NULL;
+  return letter && (letter->gap || letter->type != MOONPOOL_MESSAGE);
 }
 
 void mp_mailbox_clear(mp_sub *sub) {
@@ -92,7 +104,7 @@ void mp_letter_event(const mp_letter *letter, moonpool_event *event) {
   const char *channel = letter->bytes + letter->payload, *pattern = channel + letter->channel;
   *event = (moonpool_event){.type = letter->type,
                             .payload = {letter->bytes, letter->payload},
-                            .channel = {channel, letter->channel},
+                            .channel = {letter->has_channel ? channel : NULL, letter->channel},
                             .pattern = {letter->has_pattern ? pattern : NULL, letter->pattern},
                             .count = letter->count,
                             .error = {(moonpool_status)letter->status, pattern + letter->pattern}};

@@ -100,10 +100,12 @@ static const moonpool_bytes *check_names(lua_State *L, size_t *count, moonpool_b
   return names;
 }
 
+/* A reconnect brings a gap. MESSAGE stands for the binding's own. */
 static unsigned event_bit(const char *name) {
   for (int i = MOONPOOL_SUBSCRIBED; i <= MOONPOOL_FAILED; i++)
     if (strcmp(name, mp_event_names[i]) == 0) return MOONPOOL_EVENT_BIT(i);
-  return strcmp(name, "gap") == 0 ? MOONPOOL_EVENT_BIT(MOONPOOL_MESSAGE) : 0;
+  if (strcmp(name, "gap") != 0) return 0;
+  return MOONPOOL_EVENT_BIT(MOONPOOL_MESSAGE) | MOONPOOL_EVENT_BIT(MOONPOOL_RECONNECTED);
 }
 
 /* Checks the table of event handlers at the top: the bits of its events. */

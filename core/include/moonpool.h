@@ -150,7 +150,7 @@ typedef struct moonpool_options {
   size_t subscribe_window;   /* SUBSCRIBEs in flight; default 16 */
   size_t pool_size;          /* links of the pool; default 16 */
   size_t pool_queue;         /* who may wait for one of them (EQUEUE); default 10000 */
-  uint64_t pool_idle;        /* ms until a link of the pool that nobody uses is closed; default 60000 */
+  uint64_t pool_idle; /* ms until a link of the pool that nobody uses is closed; default 60000 */
   const moonpool_allocator *allocator; /* NULL: the C library's */
 } moonpool_options;
 
@@ -229,12 +229,11 @@ typedef enum moonpool_batch_kind {
 
 /* Called once for each reply that is due, then once more with `index` = the number of commands:
  *
- * A pipeline: `index` counts the commands from 0; `error` as in moonpool_reply_cb. The last call has
- * neither reply nor error.
- * A transaction: before the end only for commands that Redis would not queue, with its error. The
- * last call has EXEC's list of replies, errors among them; or an error: EREDIS (EXECABORT; the
- * message names the first command that was refused), ECONFLICT (a watched key was changed; nothing
- * was executed), ECONN ...
+ * A pipeline: `index` counts the commands from 0; `error` as in moonpool_reply_cb. The last call
+ * has neither reply nor error. A transaction: before the end only for commands that Redis would not
+ * queue, with its error. The last call has EXEC's list of replies, errors among them; or an error:
+ * EREDIS (EXECABORT; the message names the first command that was refused), ECONFLICT (a watched
+ * key was changed; nothing was executed), ECONN ...
  *
  * The batch is freed after the last call. */
 typedef void (*moonpool_batch_cb)(size_t index, const moonpool_reply *reply,
@@ -308,7 +307,9 @@ typedef enum moonpool_event_type {
   MOONPOOL_MESSAGE,      /* payload, channel, pattern (PATTERN only) */
   MOONPOOL_SUBSCRIBED,   /* Redis confirmed `channel`, `count` names are left on the link */
   MOONPOOL_UNSUBSCRIBED, /* likewise */
-  MOONPOOL_RECONNECTED,  /* link was lost; every name of the subscription is confirmed again */
+  MOONPOOL_RECONNECTED,  /* link was lost; every name of the subscription is confirmed again, but
+                            for those that Redis refused. What was published in between is missed,
+                            nobody knows how much: Redis keeps nothing for subscribers */
   MOONPOOL_FAILED,       /* Redis refused `channel` when it was resubscribed: `error` */
   MOONPOOL_ENDED         /* the client is being closed; the last event, by callback in any case */
 } moonpool_event_type;
@@ -375,6 +376,7 @@ typedef struct moonpool_stats {
   uint64_t commands;   /* accepted */
   uint64_t writes;     /* write calls made on both links */
   uint64_t reconnects; /* times that a ready link was lost and a later one became ready */
+  uint64_t gaps;       /* RECONNECTED of all subscriptions, asked for or not */
   uint64_t bytes_in, bytes_out;
   size_t queued;    /* commands waiting or in flight now */
   size_t wanted;    /* names that somebody wants */

@@ -26,7 +26,17 @@ static int give(mp_hub *hub, const moonpool_event **event, moonpool_subscription
   return 1;
 }
 
+/* Redis may have refused them all; then it waits for the next link. */
+static int has_confirmed_name(const moonpool_subscription *s) {
+  for (uint32_t i = 0; i < s->size; i++)
+    if (s->names[i].entry->state == MP_ENTRY_CONFIRMED) return 1;
+  return 0;
+}
+
 static int tell_reconnected(mp_hub *hub, const moonpool_event **event, moonpool_subscription *s) {
+  if (!has_confirmed_name(s)) return 2;
+  s->state = MP_SUB_ACTIVE;
+  hub->gaps++;
   if (!(s->events & MOONPOOL_EVENT_BIT(MOONPOOL_RECONNECTED))) return 2;
   hub->event = (moonpool_event){.type = MOONPOOL_RECONNECTED,
                                 .kind = (moonpool_kind)s->names[0].entry->kind,
@@ -46,10 +56,7 @@ static int take_due(mp_hub *hub, const moonpool_event **event) {
     confirm = mp_sub_unpend(hub, s);
     if (confirm) confirm(s, hub->last_count, NULL, s->ctx);
     return 2;
-  case MP_SUB_RESUBSCRIBING:
-    if (s->unconfirmed) return 2;
-    s->state = MP_SUB_ACTIVE;
-    return tell_reconnected(hub, event, s);
+  case MP_SUB_RESUBSCRIBING: return s->unconfirmed ? 2 : tell_reconnected(hub, event, s);
   default: return 2;
   }
 }
@@ -69,6 +76,15 @@ static moonpool_subscription *first_pending_on(const mp_hub *hub, const mp_entry
   return NULL;
 }
 
+/* Who had the refused name before does not wait for it any more. */
+static void settle_refused(mp_hub *hub, const mp_entry *entry) {
+  for (mp_listener *l = mp_listeners_of(entry); l; l = l->next) {
+    if (l->is_confirmed || l->born == hub->turn) continue;
+    l->is_confirmed = 1;
+    if (--l->subscription->unconfirmed == 0) mp_hub_make_due(hub, l->subscription);
+  }
+}
+
 /* Who waits for a refused name fails; who had it before gets an event. */
 static void take_refusal(mp_hub *hub) {
   mp_refusal *refusal = hub->refusals;
@@ -80,6 +96,7 @@ static void take_refusal(mp_hub *hub) {
   while (!hub->is_closed && (s = first_pending_on(hub, entry)))
     mp_sub_fail(hub, s, refusal->status, refusal->message);
   if (hub->is_closed) return;
+  settle_refused(hub, entry);
   hub->event = (moonpool_event){.type = MOONPOOL_FAILED,
                                 .kind = (moonpool_kind)entry->kind,
                                 .channel = {entry->name, entry->len},
@@ -188,11 +205,9 @@ int mp_hub_next(mp_hub *hub, const moonpool_event **event) {
       if (!hub->cursor) return 2;
       continue;
     }
-    if (!hub->link || !mp_link_next(hub->link, &push)) {
-      if (hub->due || hub->refusals) continue; /* by what was answered meanwhile */
-      return 0;
-    }
-    take_push(hub, push);
+    int got = hub->link ? mp_link_next(hub->link, &push) : 0;
+    if (got == 1) take_push(hub, push);
+    if (!got && !hub->due && !hub->refusals) return 0; /* else by what was answered meanwhile */
   }
 }
 
@@ -362,6 +377,7 @@ void mp_hub_get_stats(const mp_hub *hub, moonpool_stats *stats) {
   mp_link_stats link = {0};
   if (hub->link) mp_link_get_stats(hub->link, &link);
   stats->messages = hub->messages;
+  stats->gaps = hub->gaps;
   stats->writes += link.writes;
   stats->bytes_in += link.bytes_in;
   stats->bytes_out += link.bytes_out;

@@ -23,7 +23,7 @@ typedef struct mp_listener {
   moonpool_subscription *subscription;
   uint32_t tag;
   uint32_t born : 31; /* the hub's turn in which it was added: events of that turn are not for it */
-  uint32_t is_confirmed : 1;
+  uint32_t is_confirmed : 1; /* or its refusal was told */
 } mp_listener;
 
 #define MP_TURN_MAX 0x7fffffffu
@@ -87,7 +87,7 @@ struct mp_hub {
   moonpool_subscription *leaver; /* or the one subscription that gets it */
   uint32_t turn;                 /* counts the events delivered, at most MP_TURN_MAX */
   long long last_count;          /* as Redis reported it last */
-  uint64_t messages;
+  uint64_t messages, gaps;
   mp_buf kept; /* what the event borrows from, when a drain has left it */
   int is_event_kept;
   int is_closed, is_draining, holds;

@@ -265,6 +265,7 @@ int mp_link_next(mp_link *link, const moonpool_reply **push) {
       return 1;
     }
     answer(link, reply);
+    if (reply->type == MOONPOOL_ERROR) return 2; /* borrowed until the next reply is asked for */
   }
   return 0;
 }

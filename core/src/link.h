@@ -59,7 +59,8 @@ void mp_link_commit(mp_link *link, const mp_request_info *info);
 void mp_link_flush(mp_link *link);
 
 /* Hands replies to the requests that wait for them until a push is met: 1 and *push, borrowed until
- * the next call; 0 when there is nothing more. Legal inside on_readable only. */
+ * the next call; or until one was answered with an error: 2; 0 when there is nothing more. Legal
+ * inside on_readable only. */
 int mp_link_next(mp_link *link, const moonpool_reply **push);
 
 /* The context of the request that Redis is answering, if it expects confirmations, else NULL. */

@@ -172,6 +172,15 @@ static int check_names(const mp_hub *hub, const moonpool_bytes *names, size_t co
   return MOONPOOL_OK;
 }
 
+/* Redis is asked anew: for those, too, whom it has refused. */
+static void forget_refusal(mp_entry *entry) {
+  entry->state = MP_ENTRY_ABSENT;
+  for (mp_listener *l = entry->who.listeners; l; l = l->next) {
+    l->subscription->unconfirmed += l->is_confirmed;
+    l->is_confirmed = 0;
+  }
+}
+
 static void attach(mp_hub *hub, moonpool_subscription *s, mp_entry *entry) {
   mp_listener *first = mp_listeners_of(entry);
   if (first && first->prev->subscription == s) return; /* named twice */
@@ -180,7 +189,7 @@ static void attach(mp_hub *hub, moonpool_subscription *s, mp_entry *entry) {
   if (!first) hub->wanted++;
   mp_hub_dismiss_leaver(hub, entry);
   append_listener(entry, l);
-  if (entry->state == MP_ENTRY_REFUSED) entry->state = MP_ENTRY_ABSENT;
+  if (entry->state == MP_ENTRY_REFUSED) forget_refusal(entry);
   l->is_confirmed = entry->state == MP_ENTRY_CONFIRMED;
   s->unconfirmed += !l->is_confirmed;
   if (entry->state == MP_ENTRY_ABSENT || entry->state == MP_ENTRY_LEAVING) mp_hub_touch(hub, entry);

@@ -171,14 +171,60 @@ TEST(who_is_refused_after_a_loss_keeps_the_rest) {
   peer_say(&f.links[2], noperm);
   RUN_UNTIL(&f, strchr(s.told, '!'));
   peer_confirm(&f.links[2], "subscribe", "b", 1);
-  RUN_UNTIL(&f, strchr(s.told, '+'));
-  CHECK_STR(s.told, "!a +b/1 ");
+  RUN_UNTIL(&f, strchr(s.told, '~')); /* all that can be is there again */
+  CHECK_STR(s.told, "!a +b/1 ~ ");
+  CHECK_INT(stats_of(&f).gaps, 1);
   CHECK_INT(pending.confirmed.status, MOONPOOL_EPERM);
   pass(&f, 2, &s, "b");
   peer_drop(&f.links[2]); /* on the next link it may be allowed */
   f.hear = hear_as_redis;
+  RUN_UNTIL(&f, stats_of(&f).gaps == 2);
+  CHECK_STR(s.told, "!a +b/1 ~ b=pass +a/1 +b/1 ~ ");
+  teardown(&f);
+}
+
+TEST(who_is_refused_everything_reconnects_when_something_is_allowed) {
+  fixture f;
+  sub s = {0}, next = {0};
+  setup_subscribed(&f, &s, "a b");
+  ask_all_events(&s);
+  peer_drop(&f.links[1]);
+  RUN_UNTIL(&f, has_heard(&f, 2, "SUBSCRIBE a b\n"));
+  peer_say(&f.links[2], noperm);
+  RUN_UNTIL(&f, has_heard(&f, 2, "SUBSCRIBE a b\nSUBSCRIBE a\nSUBSCRIBE b\n"));
+  peer_say(&f.links[2], noperm);
+  peer_say(&f.links[2], noperm);
+  RUN_UNTIL(&f, strstr(s.told, "!b"));
+  CHECK_STR(s.told, "!a !b ");
+  f.hear = hear_as_redis;
+  listen_to(&f, &next, "b"); /* has Redis asked anew */
+  RUN_UNTIL(&f, next.confirmed.count);
+  CHECK_INT(next.confirmed.status, MOONPOOL_OK);
   RUN_UNTIL(&f, strchr(s.told, '~'));
-  CHECK_STR(s.told, "!a +b/1 b=pass +a/1 +b/1 ~ ");
+  CHECK_STR(s.told, "!a !b +b/1 ~ ");
+  peer_drop(&f.links[2]);
+  RUN_UNTIL(&f, stats_of(&f).gaps == 3);
+  CHECK_STR(s.told, "!a !b +b/1 ~ +a/1 +b/1 ~ ");
+  teardown(&f);
+}
+
+TEST(a_refusal_is_told_before_what_came_after_it) {
+  fixture f;
+  sub s = {0};
+  setup_subscribed(&f, &s, "a b");
+  ask_all_events(&s);
+  peer_drop(&f.links[1]);
+  RUN_UNTIL(&f, has_heard(&f, 2, "SUBSCRIBE a b\n"));
+  peer_say(&f.links[2], noperm);
+  RUN_UNTIL(&f, has_heard(&f, 2, "SUBSCRIBE a b\nSUBSCRIBE a\nSUBSCRIBE b\n"));
+  char text[300], mark = push_mark();
+  snprintf(text, sizeof text,
+           "%s%c3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:1\r\n"
+           "%c3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$2\r\nhi\r\n",
+           noperm, mark, mark);
+  peer_say(&f.links[2], text); /* in one read */
+  RUN_UNTIL(&f, s.messages);
+  CHECK_STR(s.told, "!a +b/1 ~ b=hi ");
   teardown(&f);
 }
 
@@ -311,6 +357,8 @@ static const test_case tests[] = {
     TEST_CASE(one_refused_name_does_not_refuse_the_others),
     TEST_CASE(who_asks_again_when_refused_asks_redis),
     TEST_CASE(who_is_refused_after_a_loss_keeps_the_rest),
+    TEST_CASE(who_is_refused_everything_reconnects_when_something_is_allowed),
+    TEST_CASE(a_refusal_is_told_before_what_came_after_it),
     TEST_CASE(a_refusal_without_memory_is_heard_again),
     TEST_CASE(a_refused_unsubscribe_is_an_unsubscribe),
     TEST_CASE(what_the_server_takes_away_is_asked_for_again),

@@ -21,8 +21,8 @@ function timer:close() end
 ---@field action? string as Redis names it, such as "psubscribe"
 ---@field channel? string
 ---@field count? integer names left on the link, as Redis reports it
----@field missing? integer messages that are missing right here
----@field reason? "overflow"
+---@field missing? integer messages that are missing right here; nil: nobody knows how many
+---@field reason? "overflow"|"reconnect"
 ---@field message? string
 ---@field code? string
 

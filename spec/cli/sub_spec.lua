@@ -130,6 +130,7 @@ describe("moonpool sub", function()
   it("goes on after its connection was lost, and says so", function()
     start_json "a"
     server:call("CLIENT", "KILL", "TYPE", "pubsub")
+    sub:expect '^{"event":"gap","reason":"reconnect"}$'
     sub:expect '^{"event":"reconnect"}$'
     server:call("PUBLISH", "a", "again")
     sub:expect '"payload":"again"'
@@ -139,8 +140,9 @@ describe("moonpool sub", function()
     sub = start { "a" }
     scratch.wait_until(function() return server:subscribers "a" == 1 end)
     server:call("CLIENT", "KILL", "TYPE", "pubsub")
-    sub:expect_error "^moonpool sub: connected again"
+    sub:expect_error "^moonpool sub: connected again; what was published meanwhile is missed$"
     assert.equal("", sub:output())
+    assert.not_matches("missed some", sub:errors())
   end)
 
   it("ends in order on Ctrl-C", function()

@@ -78,8 +78,8 @@ describe("a user who may not use every channel", function()
     loop.run(function()
       local redis, seen, events = loop.connect { url = url, backoff_min = 0.001 }, {}, {}
       local function keep(event) events[#events + 1] = event end
-      local lost = redis:subscribe("open:a", keeper(seen), {
-        events = { error = keep, reconnect = keep } })
+      local handlers = { error = keep, reconnect = keep, gap = keep }
+      local lost = redis:subscribe("open:a", keeper(seen), { events = handlers })
       redis:subscribe("news", keeper(seen))
       server:call("ACL", "SETUSER", "ann", "resetchannels", "&news") -- which ends their links
       loop.wait_for(events, 1)
@@ -96,19 +96,35 @@ describe("a user who may not use every channel", function()
     end)
   end)
 
+  it("is told of the gap of the names that it kept, after the error of the one that it lost",
+    function()
+      loop.run(function()
+        local redis, seen, events = loop.connect { url = url, backoff_min = 0.001 }, {}, {}
+        local function keep(event) events[#events + 1] = event.event end
+        redis:subscribe({ "open:a", "news" }, keeper(seen), {
+          events = { error = keep, gap = keep, reconnect = keep } })
+        server:call("ACL", "SETUSER", "ann", "resetchannels", "&news")
+        loop.wait_for(events, 3)
+        assert.same({ "error", "gap", "reconnect" }, events)
+        server:call("PUBLISH", "news", "still here")
+        loop.wait_for(seen, 1)
+      end)
+    end)
+
   it("gets it back at the next reconnect once the right is", function()
     loop.run(function()
       local redis, seen, events = loop.connect { url = url, backoff_min = 0.001 }, {}, {}
       local function keep(event) events[#events + 1] = event.event end
-      redis:subscribe("open:a", keeper(seen), { events = { error = keep, reconnect = keep } })
+      redis:subscribe("open:a", keeper(seen), {
+        events = { error = keep, gap = keep, reconnect = keep } })
       server:call("ACL", "SETUSER", "ann", "resetchannels", "&news")
       loop.wait_for(events, 1)
       server:call("ACL", "SETUSER", "ann", "&open:*")
       loop.kill(server, "normal") -- a link without a subscription is one of those
-      loop.wait_for(events, 2)
+      loop.wait_for(events, 3)
       assert.equal(1, server:call("PUBLISH", "open:a", "back"))
       loop.wait_for(seen, 1)
-      assert.same({ "error", "reconnect" }, events)
+      assert.same({ "error", "gap", "reconnect" }, events)
     end)
   end)
 

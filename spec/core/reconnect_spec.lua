@@ -79,6 +79,86 @@ describe("a lost subscriber link", function()
     end)
   end
 
+  it("leaves a gap of unknown size, told just before the reconnect, once for each loss", function()
+    with_client(function(redis)
+      local seen = {}
+      local function keep(event) seen[#seen + 1] = event end
+      local function keep_slowly(event)
+        moonpool.sleep(0.01)
+        keep(event)
+      end
+      local function keep_payload(payload) seen[#seen + 1] = payload end
+      redis:subscribe("a", keep_payload, { events = { gap = keep_slowly, reconnect = keep } })
+      for loss = 1, 2 do
+        loop.kill(server, "pubsub")
+        loop.wait_until(function() return server:subscribers "a" == 1 end)
+        server:call("PUBLISH", "a", loss)
+        loop.wait_for(seen, 3 * loss)
+      end
+      local gap, reconnect = { event = "gap", reason = "reconnect" }, { event = "reconnect" }
+      assert.same({ gap, reconnect, "1", gap, reconnect, "2" }, seen)
+      assert.equal(2, redis:stats().unknown_gaps)
+      assert.equal(0, redis:stats().gaps)
+    end)
+  end)
+
+  it("leaves a gap to who asks for that alone, and to none who asks for reconnects", function()
+    with_client(function(redis)
+      local gaps, reconnects = {}, {}
+      redis:subscribe("a", print):on("gap", function(event) gaps[#gaps + 1] = event.reason end)
+      redis:subscribe("a", print):on("reconnect", function(event)
+        reconnects[#reconnects + 1] = event.event
+      end)
+      redis:subscribe("a", print)
+      loop.kill(server, "pubsub")
+      loop.wait_for(gaps, 1)
+      loop.wait_for(reconnects, 1)
+      assert.same({ "reconnect" }, gaps)
+      assert.same({ "reconnect" }, reconnects)
+      assert.equal(3, redis:stats().unknown_gaps)
+    end)
+  end)
+
+  it("has the gap of an iterator between the messages before and after it", function()
+    with_client(function(redis)
+      local seen = {}
+      local function keep(event) seen[#seen + 1] = event.event end
+      local subscription = redis:subscribe("a", nil, { events = { gap = keep, reconnect = keep } })
+      server:call("PUBLISH", "a", "1")
+      server:call("PUBLISH", "a", "2")
+      loop.wait_until(function() return redis:stats().messages == 2 end)
+      loop.kill(server, "pubsub")
+      loop.wait_until(function() return redis:stats().unknown_gaps == 1 end)
+      server:call("PUBLISH", "a", "3")
+      loop.wait_until(function() return redis:stats().messages == 3 end)
+      assert.same({}, seen)
+      for payload in subscription:messages() do
+        seen[#seen + 1] = payload
+        if payload == "3" then break end
+        moonpool.sleep(0)
+      end
+      assert.same({ "1", "2", "gap", "reconnect", "3" }, seen)
+    end)
+  end)
+
+  it("has the gap of an iterator that waits", function()
+    with_client(function(redis)
+      local seen = {}
+      local function keep(event) seen[#seen + 1] = event.event end
+      local subscription = redis:subscribe("a", nil, { events = { gap = keep, reconnect = keep } })
+      moonpool.spawn(function()
+        for payload in subscription:messages() do seen[#seen + 1] = payload end
+      end)
+      for loss = 1, 2 do
+        loop.kill(server, "pubsub")
+        loop.wait_for(seen, 3 * loss - 1)
+        server:call("PUBLISH", "a", loss)
+        loop.wait_for(seen, 3 * loss)
+      end
+      assert.same({ "gap", "reconnect", "1", "gap", "reconnect", "2" }, seen)
+    end)
+  end)
+
   it("takes what is subscribed and closed while it is down", function()
     with_client(function(redis)
       local events, seen = {}, {}

@@ -22,16 +22,21 @@ local subscriptions_mt = {
   __name = "moonpool.bot.subscriptions", __index = subscriptions_methods,
 }
 
-local function on_gap(self, bot, event)
+-- A bot hears of a lost link once, through the first of its subscriptions.
+local function is_first(self, bot, subscription)
+  local list = self.by_bot[bot]
+  return list and list[1] == subscription
+end
+
+local function on_gap(self, bot, subscription, event)
+  if event.reason == "reconnect" and not is_first(self, bot, subscription) then return end
   self.log(("%s: missed %s messages (%s)"):format(
     bot.name, event.missing or "some", event.reason or "reason unknown"))
   delivery.fire(bot, "gap", event)
 end
 
--- A bot hears of a reconnect once, through the first of its subscriptions.
 local function on_reconnect(self, bot, subscription, event)
-  local list = self.by_bot[bot]
-  if list and list[1] == subscription then delivery.fire(bot, "reconnect", event) end
+  if is_first(self, bot, subscription) then delivery.fire(bot, "reconnect", event) end
 end
 
 local function on_error(self, bot, event)
@@ -60,7 +65,7 @@ function subscriptions_methods:open(bot, channel, fn)
   local subscription, message, code
   subscription, message, code = self.client[method](self.client, channel, counted(self, fn), {
     events = {
-      gap = function(event) on_gap(self, bot, event) end,
+      gap = function(event) on_gap(self, bot, subscription, event) end,
       reconnect = function(event) on_reconnect(self, bot, subscription, event) end,
       error = function(event) on_error(self, bot, event) end,
     },

@@ -137,6 +137,7 @@ local function listen(session)
   end
   local events = {
     gap = function(event)
+      if event.reason == "reconnect" then return end -- which comes next, and says so
       context.out(("-- missed %s messages (%s)"):format(event.missing or "some", event.reason))
     end,
     reconnect = function() context.out "-- connected again; what was said meanwhile is missed" end,

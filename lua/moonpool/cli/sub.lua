@@ -17,8 +17,9 @@ With --json each line is one object:
   {"event":"message","channel":"room:a","pattern":null,"payload":"hi"}
   {"event":"subscribe","action":"psubscribe","channel":"room:*","count":1}
   {"event":"unsubscribe","action":"unsubscribe","channel":"news","count":0}
-  {"event":"reconnect"}                                  the connection was lost, and is back
   {"event":"gap","missing":7,"reason":"overflow"}        messages that could not be kept
+  {"event":"gap","reason":"reconnect"}                   nobody knows how many: before a reconnect
+  {"event":"reconnect"}                                  the connection was lost, and is back
 Bytes that are no UTF-8 come as "payload_base64" or "channel_base64" instead. Reconnects and gaps
 are told on standard error without --json.
 
@@ -60,7 +61,10 @@ end
 
 local function new_event_handlers(args, context)
   local handlers = {}
-  local function tell(event) context:warn(describe(event)) end
+  local function tell(event)
+    if event.event == "gap" and event.reason == "reconnect" then return end -- that says so next
+    context:warn(describe(event))
+  end
   if args.json then tell = function(event) context.write(json_line.event(event)) end end
   for _, name in ipairs { "reconnect", "gap", "error" } do handlers[name] = tell end
   if args.json then handlers.subscribe, handlers.unsubscribe = tell, tell end
