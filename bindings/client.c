@@ -74,7 +74,7 @@ static int index_client(lua_State *L) {
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
-  if (strcmp(lua_tostring(L, 2), "address") != 0) return mp_push_new_command(L);
+  if (strcmp(lua_tostring(L, 2), "address") != 0) return mp_push_command(L);
   mp_client *client = mp_check_client(L, 1);
   if (!client->core) return 0;
   lua_pushstring(L, moonpool_address(client->core));
@@ -155,6 +155,7 @@ void mp_open_client(lua_State *L, int runtime_index) {
   lua_newtable(L);
   mp_set_functions(L, methods, runtime_index);
   mp_set_command_methods(L, runtime_index);
+  mp_set_view_methods(L, runtime_index);
   mp_set_subscribe_methods(L, runtime_index);
   lua_pushcclosure(L, index_client, 2);
   lua_setfield(L, -2, "__index");

@@ -37,15 +37,14 @@ static int refuse(lua_State *L, int status, size_t argc, const moonpool_bytes *a
   return mp_fail(L, status, lua_tostring(L, -1));
 }
 
-/* Sends the command `word` with the arguments from index `first` on. */
-static int send_command(lua_State *L, moonpool_bytes word, int first) {
-  mp_client *client = mp_check_client(L, 1);
+int mp_send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_bytes word,
+                    int first) {
   moonpool_bytes room[MP_WORDS_ROOM];
   size_t argc;
   const moonpool_bytes *argv = mp_check_words(L, word, first, room, &argc);
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   mp_waiter *w = mp_wait_begin(L, client->runtime);
-  int status = moonpool_command(client->core, argc, argv, 0, on_reply, w);
+  int status = moonpool_command(client->core, argc, argv, timeout, on_reply, w);
   if (status != MOONPOOL_OK) return refuse(L, status, argc, argv);
   return mp_wait(L, w);
 }
@@ -53,19 +52,24 @@ static int send_command(lua_State *L, moonpool_bytes word, int first) {
 /* client:NAME(...) → value, or nil, message, code. The second upvalue is the command's name. */
 static int command(lua_State *L) {
   moonpool_bytes word;
+  mp_client *client = mp_check_client(L, 1);
   word.data = lua_tolstring(L, lua_upvalueindex(2), &word.len);
-  return send_command(L, word, 2);
+  return mp_send_command(L, client, 0, word, 2);
 }
 
 /* client:call("NAME", ...), likewise */
 static int call(lua_State *L) {
   moonpool_bytes word;
-  mp_check_client(L, 1);
+  mp_client *client = mp_check_client(L, 1);
   word.data = luaL_checklstring(L, 2, &word.len);
-  return send_command(L, word, 3);
+  return mp_send_command(L, client, 0, word, 3);
 }
 
-int mp_push_new_command(lua_State *L) {
+int mp_push_command(lua_State *L) {
+  return mp_push_new_command(L, command);
+}
+
+int mp_push_new_command(lua_State *L, lua_CFunction send) {
   size_t len;
   char upper[COMMAND_NAME];
   const char *name = lua_tolstring(L, 2, &len);
@@ -76,7 +80,7 @@ int mp_push_new_command(lua_State *L) {
   }
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_pushlstring(L, upper, len);
-  lua_pushcclosure(L, command, 2);
+  lua_pushcclosure(L, send, 2);
   lua_pushvalue(L, 2);
   lua_pushvalue(L, -2);
   lua_rawset(L, lua_upvalueindex(2));

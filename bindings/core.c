@@ -22,6 +22,7 @@ int luaopen_moonpool_core(lua_State *L) {
   mp_runtime *rt = mp_runtime_new(L);
   mp_open_dispatch(L, rt, 1);
   mp_open_subscription(L, 1);
+  mp_open_view(L, 1);
   lua_newtable(L);
   mp_set_functions(L, functions, 1);
   mp_open_task(L, 1);

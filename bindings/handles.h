@@ -81,6 +81,9 @@ void mp_push_client(lua_State *L, mp_client *client);
  * is unknown or of the wrong type. Strings live as long as the argument. */
 void mp_check_options(lua_State *L, int index, moonpool_options *options, mp_client *client);
 
+/* The time in seconds on top of the stack, an option's value, in ms. Raises for what is none. */
+uint64_t mp_check_time_option(lua_State *L, const char *name);
+
 /* ---- arguments.c ---- */
 
 /* The words of a command: `word`, then the arguments from index `first` to the top of the stack.
@@ -95,10 +98,30 @@ const moonpool_bytes *mp_check_words(lua_State *L, moonpool_bytes word, int firs
 /* Adds call to the table of client methods on top of L. */
 void mp_set_command_methods(lua_State *L, int runtime_index);
 
+/* Sends the command `word` with the arguments from index `first` on, awaits its reply and returns
+ * the results. `timeout` as moonpool_command takes it. */
+int mp_send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_bytes word,
+                    int first);
+
 /* For __index: pushes the method of a command that was not used before, by its name at index 2, and
  * keeps it in the table of methods, which is the running function's second upvalue. Returns how
- * many values it pushed: 0 when the name can be no command's. */
-int mp_push_new_command(lua_State *L);
+ * many values it pushed: 0 when the name can be no command's. `send` gets the running function's
+ * first upvalue and the command's name as upvalues; mp_push_command is of the client's own. */
+int mp_push_new_command(lua_State *L, lua_CFunction send);
+int mp_push_command(lua_State *L);
+
+/* ---- view.c ---- */
+
+/* Adds with to the table of client methods on top of L. */
+void mp_set_view_methods(lua_State *L, int runtime_index);
+
+/* The client at `index`, or that of a view, with its timeout (0: the client's own). Raises for what
+ * is neither. */
+mp_client *mp_check_target(lua_State *L, int index, uint64_t *timeout);
+
+/* The timeout in a table of options at `index`, which has no others, or nil: seconds, 0 for none,
+ * as moonpool_command takes it; `otherwise` when there is none. */
+uint64_t mp_check_timeout_option(lua_State *L, int index, uint64_t otherwise);
 
 /* ---- subscription.c ---- */
 

@@ -47,7 +47,7 @@ static const option known[] = {OPTION(STRING, url),
 
 #define TIME_MAX 1e9 /* seconds */
 
-static uint64_t check_time(lua_State *L, const char *name) {
+uint64_t mp_check_time_option(lua_State *L, const char *name) {
   if (lua_type(L, -1) != LUA_TNUMBER || !(lua_tonumber(L, -1) >= 0) ||
       lua_tonumber(L, -1) > TIME_MAX)
     luaL_error(L, "option '%s' must be a time in seconds", name);
@@ -75,7 +75,7 @@ static void set(lua_State *L, const option *o, moonpool_options *options, mp_cli
     if (!lua_isboolean(L, -1)) luaL_error(L, "option '%s' must be true or false", o->name);
     *(int *)at = lua_toboolean(L, -1);
     break;
-  case OPTION_TIME: *(uint64_t *)at = check_time(L, o->name); break;
+  case OPTION_TIME: *(uint64_t *)at = mp_check_time_option(L, o->name); break;
   case OPTION_UNSIGNED: *(unsigned *)at = (unsigned)check_count(L, o->name, UINT_MAX); break;
   case OPTION_COUNT:
   case OPTION_MAILBOX: *(size_t *)at = check_count(L, o->name, SIZE_MAX); break;

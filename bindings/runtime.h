@@ -191,6 +191,7 @@ void mp_dispatch_due(mp_runtime *rt);
 
 void mp_open_timer(lua_State *L, int runtime_index);
 void mp_open_client(lua_State *L, int runtime_index);
+void mp_open_view(lua_State *L, int runtime_index);
 void mp_open_subscription(lua_State *L, int runtime_index);
 void mp_open_json(lua_State *L);
 int mp_open_system(lua_State *L);

@@ -19,12 +19,14 @@ static int is_task(lua_State *L, const mp_runtime *rt) {
 }
 
 int mp_can_wait(lua_State *L, mp_runtime *rt) {
-  return is_task(L, rt) || (is_main(L) && !rt->is_running && !rt->current);
+  return is_task(L, rt) ? lua_isyieldable(L) : is_main(L) && !rt->is_running && !rt->current;
 }
 
 mp_waiter *mp_wait_begin(lua_State *L, mp_runtime *rt) {
   mp_waiter *w = NULL;
-  if (is_task(L, rt))
+  if (is_task(L, rt) && !lua_isyieldable(L))
+    luaL_error(L, "cannot wait here: a C function has called this one, and cannot wait for it");
+  else if (is_task(L, rt))
     w = &rt->current->waiter;
   else if (is_main(L) && !rt->is_running)
     w = &rt->main_waiter;

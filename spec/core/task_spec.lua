@@ -142,6 +142,25 @@ describe("a task", function()
     end)
   end)
 
+  it("raises before it awaits where a C function could not wait for it", function()
+    loop.run(function()
+      local compared = 0
+      local ok, message = pcall(table.sort, { 3, 2, 1 }, function(a, b)
+        compared = compared + 1
+        moonpool.sleep(0.01)
+        return a < b
+      end)
+      assert.is_false(ok)
+      assert.matches("cannot wait here: a C function has called this one", message)
+      assert.equal(1, compared)
+      moonpool.sleep(0.02) -- nothing was left behind that would wake the wrong wait
+      assert.equal("x", moonpool.spawn(function()
+        moonpool.sleep(0)
+        return "x"
+      end):await())
+    end)
+  end)
+
   it("refuses what is no function, and times that are none", function()
     assert.error_matches(function() moonpool.spawn() end, "function expected")
     for _, seconds in ipairs { -1, 0 / 0, math.huge, -math.huge } do
