@@ -14,7 +14,7 @@
 # shellcheck disable=SC2034 # for those who source this file
 readonly BUILD_FEATURES=(
   cc make cmake pkg-config hiredis libuv jansson lua lua.h argparse redis
-) TEST_FEATURES=(busted luasocket)
+) TEST_FEATURES=(busted luasocket) DIFFERENTIAL_FEATURES=(node npm)
 
 # feature  Debian         Fedora        Arch           Alpine          openSUSE         Homebrew
 readonly PACKAGES="
@@ -31,6 +31,8 @@ argparse   lua-argparse   lua-argparse  lua54-argparse lua5.4-argparse lua54-arg
 redis      redis-server   redis         valkey         redis           redis            redis
 busted     lua-busted     rock          rock           rock            rock             rock
 luasocket  lua-socket     lua-socket    lua54-socket   lua5.4-socket   lua54-luasocket  rock
+node       nodejs         nodejs        nodejs         nodejs          nodejs           node
+npm        npm            nodejs-npm    npm            npm             npm-default      node
 "
 
 find_lua() {

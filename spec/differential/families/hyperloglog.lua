@@ -1,0 +1,17 @@
+return {
+  { "PFADD", "h1", "a", "b", "c", "d" },
+  { "PFADD", "h1", "a" },
+  { "PFADD", "h2", "c", "d", "e" },
+  { "PFCOUNT", "h1" },
+  { "PFCOUNT", "h1", "h2" },
+  { "PFCOUNT", "nothing" },
+  { "PFMERGE", "h3", "h1", "h2" },
+  { "PFCOUNT", "h3" },
+  { "GET", "h1" },
+  { "PFDEBUG", "ENCODING", "h1" },
+  { "PFDEBUG", "DECODE", "h1" },
+  { "PFDEBUG", "TODENSE", "h1" },
+  { "PFDEBUG", "ENCODING", "h1" },
+  { "SET", "no", "hll" },
+  { "PFCOUNT", "no" },
+}
