@@ -173,9 +173,11 @@ MOONPOOL_EXTERN int moonpool_open(moonpool **client, uv_loop_t *loop,
                                   const moonpool_options *options, char *message, size_t size);
 
 /* Calls `cb` once: with NULL when the command link is ready, with the error when its first attempt
- * failed or the client was closed. After an error the client goes on trying until it is closed;
- * who calls this again from inside `cb` waits for the next attempt. Without memory to remember it,
- * `cb` is called with ENOMEM at once. */
+ * failed or the client was closed. A server that is there but cannot serve yet (LOADING,
+ * MASTERDOWN, no client more) is waited for, connect_timeout in all; what it says is the error
+ * then. After an error the client goes on trying until it is closed; who calls this again from
+ * inside `cb` waits for the next attempt. Without memory to remember it, `cb` is called with ENOMEM
+ * at once. */
 typedef void (*moonpool_ready_cb)(moonpool *client, const moonpool_error *error, void *ctx);
 MOONPOOL_EXTERN void moonpool_ready(moonpool *client, moonpool_ready_cb cb, void *ctx);
 
@@ -205,6 +207,12 @@ MOONPOOL_EXTERN const char *moonpool_hiredis_version(void);
  * never sent again. */
 typedef void (*moonpool_reply_cb)(const moonpool_reply *reply, const moonpool_error *error,
                                   void *ctx);
+
+/* Does the error reply say that Redis did nothing, for a reason that passes by itself (LOADING,
+ * MASTERDOWN, READONLY, CLUSTERDOWN, TRYAGAIN, NOREPLICAS)? Then the same command may be sent again
+ * after a while, unless it runs a script (EVAL, FCALL ...): the script may have made the reply.
+ * NULL is no such reply. Can't fail. */
+MOONPOOL_EXTERN int moonpool_is_passing(const moonpool_reply *error);
 
 /* Queues one command; all that one loop turn queues travels in one write. `argv` is copied before
  * the call returns. `timeout` in ms; 0 means the client's command_timeout, UINT64_MAX none. `cb`

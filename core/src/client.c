@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "hub.h"
 #include "link.h"
+#include "trouble.h"
 #include "url.h"
 
 #include <stdio.h>
@@ -12,7 +13,8 @@
 
 typedef struct waiter {
   struct waiter *next;
-  unsigned round; /* told in a later one */
+  unsigned round;    /* told in a later one */
+  uint64_t deadline; /* until when it waits for a trouble to pass; of the loop's clock, ms */
   moonpool_ready_cb cb;
   void *ctx;
 } waiter;
@@ -67,11 +69,13 @@ static void mark_dirty(moonpool *client) {
 
 /* ---- the command link's events --------------------------------------------------------------- */
 
-/* Who begins to wait meanwhile waits for the next time; a close meanwhile has told the others. */
-static void tell_waiters(moonpool *client, const moonpool_error *error) {
+/* Tells those whose deadline is not after `until`; they are in the order of their deadlines. Who
+ * begins to wait meanwhile waits for the next time; a close meanwhile has told the others. */
+static void tell_waiters(moonpool *client, uint64_t until, const moonpool_error *error) {
   unsigned round = ++client->round;
   while (client->round == round && client->waiters && client->waiters->round != round) {
     waiter *w = client->waiters;
+    if (w->deadline > until) return;
     client->waiters = w->next;
     moonpool_ready_cb cb = w->cb;
     void *ctx = w->ctx;
@@ -81,12 +85,15 @@ static void tell_waiters(moonpool *client, const moonpool_error *error) {
 }
 
 static void on_ready(void *ctx) {
-  tell_waiters(ctx, NULL);
+  tell_waiters(ctx, UINT64_MAX, NULL);
 }
 
 static void on_down(void *ctx, int was_ready, const moonpool_error *error) {
+  moonpool *client = ctx;
+  uint64_t retry_at, until = UINT64_MAX;
   (void)was_ready;
-  tell_waiters(ctx, error);
+  if (mp_link_is_passing(client->link, &retry_at)) until = retry_at;
+  tell_waiters(client, until, error);
 }
 
 static void on_readable(void *ctx) {
@@ -103,7 +110,7 @@ static const mp_link_events link_events = {on_ready, on_down, on_readable, on_di
 
 static void on_told(uv_timer_t *timer) {
   moonpool *client = timer->data;
-  if (mp_link_state(client->link) == MOONPOOL_READY) tell_waiters(client, NULL);
+  if (mp_link_state(client->link) == MOONPOOL_READY) tell_waiters(client, UINT64_MAX, NULL);
 }
 
 void moonpool_ready(moonpool *client, moonpool_ready_cb cb, void *ctx) {
@@ -113,7 +120,9 @@ void moonpool_ready(moonpool *client, moonpool_ready_cb cb, void *ctx) {
     cb(client, &error, ctx);
     return;
   }
-  *w = (waiter){NULL, client->round, cb, ctx};
+  uint64_t timeout = client->options.connect_timeout;
+  uint64_t deadline = timeout ? uv_now(client->loop) + timeout : UINT64_MAX;
+  *w = (waiter){NULL, client->round, deadline, cb, ctx};
   while (*tail) tail = &(*tail)->next;
   *tail = w;
   if (moonpool_get_state(client) == MOONPOOL_READY) uv_timer_start(&client->told, on_told, 0, 0);
@@ -130,7 +139,7 @@ static int is_good_name(const char *name) {
 /* Who waits for a client that is closed already. */
 static void end_waiters(moonpool *client) {
   moonpool_error error = {MOONPOOL_ECLOSED, "the client was closed"};
-  tell_waiters(client, &error);
+  tell_waiters(client, UINT64_MAX, &error);
   while (client->waiters) {
     waiter *w = client->waiters;
     client->waiters = w->next;
@@ -240,7 +249,7 @@ void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
   client->holds++; /* ours, until the end of this function */
   if (client->hub) mp_hub_close(client->hub, let_go, client);
   if (client->link) mp_link_close(client->link, let_go, client);
-  tell_waiters(client, &error);
+  tell_waiters(client, UINT64_MAX, &error);
   uv_close((uv_handle_t *)&client->gathered, on_handle_closed);
   uv_close((uv_handle_t *)&client->told, on_handle_closed);
   let_go(client);
@@ -279,7 +288,7 @@ const char *moonpool_command_hint(size_t argc, const moonpool_bytes *argv) {
 }
 
 int moonpool_reply_status(const moonpool_reply *reply) {
-  return reply->type == MOONPOOL_ERROR ? mp_resp_error_status(reply) : MOONPOOL_OK;
+  return reply->type == MOONPOOL_ERROR ? mp_trouble_of(reply)->status : MOONPOOL_OK;
 }
 
 /* ---- subscriptions --------------------------------------------------------------------------- */

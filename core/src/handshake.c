@@ -1,5 +1,7 @@
 #include "handshake.h"
 
+#include "trouble.h"
+
 #include <stdio.h>
 
 static moonpool_bytes text(const char *s) {
@@ -15,6 +17,8 @@ static int is_needed(const mp_handshake *h, mp_handshake_step step) {
   case MP_STEP_HELLO: return mp_resp_version() >= 3;
   case MP_STEP_AUTH: return h->url->password && !h->has_resp3; /* HELLO has said it */
   case MP_STEP_NAME: return h->name && !h->has_resp3;
+  case MP_STEP_LIB_NAME:
+  case MP_STEP_LIB_VERSION: return !h->has_no_setinfo;
   case MP_STEP_SELECT: return h->url->db != 0 && !h->is_subscriber;
   default: return 1;
   }
@@ -44,20 +48,31 @@ static size_t auth(const mp_handshake *h, moonpool_bytes *argv) {
   return n;
 }
 
-int mp_handshake_next(mp_handshake *h, mp_buf *out) {
+static mp_handshake_step next_step(const mp_handshake *h, mp_handshake_step step) {
+  do step++;
+  while (step < MP_STEP_DONE && !is_needed(h, step));
+  return step;
+}
+
+static size_t client(const char *verb, const char *what, const char *value, moonpool_bytes *argv) {
+  size_t n = 0;
+  argv[n++] = text("CLIENT");
+  argv[n++] = text(verb);
+  if (what) argv[n++] = text(what);
+  argv[n++] = text(value);
+  return n;
+}
+
+static int say(const mp_handshake *h, mp_handshake_step step, mp_buf *out) {
   moonpool_bytes argv[8];
   char db[24];
   size_t n = 0;
-  do h->step++;
-  while (!is_needed(h, h->step));
-  switch (h->step) {
+  switch (step) {
   case MP_STEP_HELLO: n = hello(h, argv); break;
   case MP_STEP_AUTH: n = auth(h, argv); break;
-  case MP_STEP_NAME:
-    argv[n++] = text("CLIENT");
-    argv[n++] = text("SETNAME");
-    argv[n++] = text(h->name);
-    break;
+  case MP_STEP_NAME: n = client("SETNAME", NULL, h->name, argv); break;
+  case MP_STEP_LIB_NAME: n = client("SETINFO", "LIB-NAME", "moonpool", argv); break;
+  case MP_STEP_LIB_VERSION: n = client("SETINFO", "LIB-VER", MOONPOOL_VERSION, argv); break;
   case MP_STEP_SELECT:
     snprintf(db, sizeof db, "%ld", h->url->db);
     argv[n++] = text("SELECT");
@@ -69,6 +84,27 @@ int mp_handshake_next(mp_handshake *h, mp_buf *out) {
   return mp_resp_encode(out, n, argv);
 }
 
+/* HELLO alone: its answer decides what is said next. */
+int mp_handshake_next(mp_handshake *h, mp_buf *out) {
+  size_t len = out->len;
+  mp_handshake_step step = next_step(h, h->said);
+  h->step = step;
+  while (step < MP_STEP_DONE) {
+    if (say(h, step, out) != MOONPOOL_OK) {
+      out->len = len;
+      return MOONPOOL_ENOMEM;
+    }
+    h->said = step;
+    if (step == MP_STEP_HELLO) break;
+    step = next_step(h, step);
+  }
+  return MOONPOOL_OK;
+}
+
+int mp_handshake_is_waiting(const mp_handshake *h) {
+  return h->step != MP_STEP_NONE && h->step <= h->said;
+}
+
 int mp_handshake_is_done(const mp_handshake *h) {
   return h->step >= MP_STEP_DONE;
 }
@@ -78,32 +114,52 @@ static int begins_with(const moonpool_reply *reply, const char *prefix) {
   return reply->u.string.len >= len && memcmp(reply->u.string.data, prefix, len) == 0;
 }
 
-/* Servers before Redis 6 do not know HELLO; some that know it do not speak RESP3. */
-static int is_without_resp3(const moonpool_reply *reply) {
-  return begins_with(reply, "NOPROTO") || begins_with(reply, "ERR unknown command");
+/* The server does not know the command, or does not let this user have it. */
+static int is_of_command(const mp_trouble *trouble) {
+  if (trouble->status == MOONPOOL_EPERM) return 1;
+  return trouble->status == MOONPOOL_EREDIS && !trouble->traits;
 }
 
-/* An error that leaves the connection usable: it could not be named, or PING is not permitted. */
-static int is_harmless(const mp_handshake *h, const moonpool_reply *reply) {
-  if (h->step == MP_STEP_NAME) return 1;
-  return h->step == MP_STEP_PING && begins_with(reply, "NOPERM");
+/* An error that leaves the connection usable. Servers before Redis 6 do not know HELLO, some that
+ * know it do not speak RESP3, and what stands between may refuse it in words of its own: then AUTH
+ * and the rest are said the old way. */
+static int is_harmless(const mp_handshake *h, const mp_trouble *trouble) {
+  switch (h->step) {
+  case MP_STEP_HELLO:
+  case MP_STEP_NAME:
+  case MP_STEP_LIB_NAME:
+  case MP_STEP_LIB_VERSION: return is_of_command(trouble);
+  case MP_STEP_PING: return trouble->status == MOONPOOL_EPERM;
+  default: return 0;
+  }
 }
 
-/* Redis refuses a password in many words, most of them a plain ERR; to be full is none of them. */
-static int is_auth_refused(const mp_handshake *h, const moonpool_reply *reply) {
-  return h->step == MP_STEP_AUTH && begins_with(reply, "ERR ") &&
-         !begins_with(reply, "ERR max number of clients");
+/* Why the connection is no use. Redis refuses a password and a database in many words, most of them
+ * a plain ERR. */
+static int refuse(mp_handshake *h, const moonpool_reply *reply, const mp_trouble *trouble,
+                  char *message, size_t size) {
+  int is_plain =
+      trouble->status == MOONPOOL_EREDIS && !trouble->traits && begins_with(reply, "ERR ");
+  int is_auth = is_plain && h->step == MP_STEP_AUTH, is_db = is_plain && h->step == MP_STEP_SELECT;
+  h->traits = is_auth || is_db ? MP_TROUBLE_STAYS : trouble->traits;
+  if (h->step == MP_STEP_SELECT)
+    snprintf(message, size, "SELECT %ld: %s", h->url->db, reply->u.string.data);
+  else
+    snprintf(message, size, "%s", reply->u.string.data);
+  if (is_auth) return MOONPOOL_EAUTH;
+  if (is_db) return MOONPOOL_EARG;
+  return trouble->status == MOONPOOL_EREDIS ? MOONPOOL_ECONN : trouble->status;
 }
 
 int mp_handshake_reply(mp_handshake *h, const moonpool_reply *reply, char *message, size_t size) {
+  h->traits = 0;
   if (reply->type != MOONPOOL_ERROR) {
     if (h->step == MP_STEP_HELLO) h->has_resp3 = 1;
-    return MOONPOOL_OK;
+  } else {
+    const mp_trouble *trouble = mp_trouble_of(reply);
+    if (!is_harmless(h, trouble)) return refuse(h, reply, trouble, message, size);
+    if (h->step == MP_STEP_LIB_VERSION) h->has_no_setinfo = 1;
   }
-  if (h->step == MP_STEP_HELLO && is_without_resp3(reply)) return MOONPOOL_OK;
-  if (is_harmless(h, reply)) return MOONPOOL_OK;
-  snprintf(message, size, "%s", reply->u.string.data);
-  if (is_auth_refused(h, reply)) return MOONPOOL_EAUTH;
-  int status = mp_resp_error_status(reply);
-  return status == MOONPOOL_EREDIS ? MOONPOOL_ECONN : status;
+  h->step = h->step == h->said ? MP_STEP_NONE : next_step(h, h->step);
+  return MOONPOOL_OK;
 }

@@ -6,11 +6,14 @@
 #include "handshake.h"
 #include "requests.h"
 #include "transport.h"
+#include "trouble.h"
 
 #include <stdio.h>
 
 #define STABLE_MS 1000u /* ready for so long: the next loss starts a new series of attempts */
-#define AUTH_BACKOFF_MS 1000u
+#define SLOW_BACKOFF_MS 1000u
+#define LEAVE_MIN_MS 1000u /* between two times that the link leaves a server for another one */
+#define LEAVE_MAX_MS 60000u
 
 struct mp_link {
   mp_link_config config;
@@ -21,8 +24,14 @@ struct mp_link {
   mp_requests requests;
   uv_timer_t timer; /* CONNECTING: deadline; READY: heartbeat; WAITING: next attempt */
   uint64_t random, ready_since, last_read;
+  uint64_t retry_at;    /* of the loop's clock: WAITING: when the next attempt begins */
+  unsigned down_traits; /* of what the last handshake was refused with: mp_trouble_trait */
   unsigned attempts;
   int is_closed, was_ever_ready;
+  int has_no_setinfo; /* the server does not know it: it is not asked again */
+  const mp_trouble
+      *leaving; /* why: nothing new is written; when all is answered, it connects anew */
+  uint64_t left_at, leave_pause;
   int is_shake_due; /* the handshake's next command waits until the last one is written */
   int has_read, has_pinged, is_late; /* since the last heartbeat */
   int holds;                         /* handles and transports that libuv still has */
@@ -70,12 +79,13 @@ static uint64_t random_below(mp_link *link, uint64_t limit) {
   return limit ? (link->random * 2685821657736338717u >> 16) % limit : 0;
 }
 
-/* Exponential backoff with full jitter; a refused password is not tried again in a hurry. */
+/* Exponential backoff with full jitter; a refused password, or what else stays as it is, is not
+ * tried again in a hurry. */
 static uint64_t backoff(mp_link *link, int status) {
   const moonpool_options *options = link->config.options;
   uint64_t least = options->backoff_min, floor = 0;
-  if (status == MOONPOOL_EAUTH) {
-    if (least < AUTH_BACKOFF_MS) least = AUTH_BACKOFF_MS;
+  if (status == MOONPOOL_EAUTH || (link->down_traits & MP_TROUBLE_STAYS)) {
+    if (least < SLOW_BACKOFF_MS) least = SLOW_BACKOFF_MS;
     floor = least / 2;
   }
   uint64_t range = least << (link->attempts < 20 ? link->attempts : 20);
@@ -106,9 +116,12 @@ static void go_down(mp_link *link, int status, const char *reason) {
   int was_ready = link->state == MOONPOOL_READY;
   uint64_t now = uv_now(link->config.loop);
   if (was_ready && now - link->ready_since >= STABLE_MS) link->attempts = 0;
+  uint64_t delay = backoff(link, status);
   link->state = MOONPOOL_WAITING;
+  link->leaving = NULL;
+  link->retry_at = now + delay;
   drop_transport(link);
-  uv_timer_start(&link->timer, on_backoff_over, backoff(link, status), 0);
+  uv_timer_start(&link->timer, on_backoff_over, delay, 0);
   link->attempts++;
   fail_sent(link, &error);
   if (!link->is_closed) link->config.events->on_down(link->config.ctx, was_ready, &error);
@@ -168,6 +181,7 @@ static void become_ready(mp_link *link) {
   link->state = MOONPOOL_READY;
   link->ready_since = uv_now(link->config.loop);
   link->has_read = link->has_pinged = link->is_late = 0;
+  link->has_no_setinfo = link->handshake.has_no_setinfo;
   if (link->was_ever_ready) link->stats.reconnects++;
   link->was_ever_ready = 1;
   uv_timer_stop(&link->timer);
@@ -193,8 +207,11 @@ static void go_on_shaking(mp_link *link) {
 static void take_handshake_reply(mp_link *link, const moonpool_reply *reply) {
   char message[256];
   int status = mp_handshake_reply(&link->handshake, reply, message, sizeof message);
+  link->down_traits = link->handshake.traits;
   if (status != MOONPOOL_OK)
     mp_link_fail(link, status, message);
+  else if (mp_handshake_is_waiting(&link->handshake))
+    return;
   else if (mp_transport_is_writing(link->transport))
     link->is_shake_due = 1;
   else
@@ -206,6 +223,7 @@ static void on_open(void *ctx) {
   link->is_shake_due = 0;
   mp_handshake_start(&link->handshake, link->config.url, link->config.options->name,
                      link->config.is_subscriber);
+  link->handshake.has_no_setinfo = link->has_no_setinfo;
   go_on_shaking(link);
 }
 
@@ -223,6 +241,44 @@ static int is_push(const mp_link *link, const moonpool_reply *reply) {
   return reply->u.list.count > 0 && !is_word(reply->u.list.first, "pong", 4);
 }
 
+/* Another connection may lead to a server that does what this one refuses: to the new master behind
+ * the same name. A replica that is meant to be one must not suffer from it: nothing in flight is
+ * lost, and the pauses between two times grow. */
+static void leave_soon(mp_link *link, const mp_trouble *why) {
+  uint64_t now = uv_now(link->config.loop), since = now - link->left_at;
+  if (link->leaving || link->config.is_subscriber || link->config.url->path) return;
+  if (link->requests.blocking || since < link->leave_pause) return;
+  if (since >= 2 * link->leave_pause)
+    link->leave_pause = LEAVE_MIN_MS;
+  else if (link->leave_pause < LEAVE_MAX_MS)
+    link->leave_pause *= 2;
+  link->left_at = now;
+  link->leaving = why;
+}
+
+static void leave_if_answered(mp_link *link) {
+  const mp_request *first = link->requests.first;
+  if (!link->leaving || link->state != MOONPOOL_READY) return;
+  if (first && first->number <= link->requests.sent) return;
+  char message[128];
+  snprintf(message, sizeof message, "%s: connecting anew, perhaps to another server",
+           link->leaving->words);
+  link->attempts = 0;
+  mp_link_fail(link, MOONPOOL_ECONN, message);
+}
+
+static void answer_error(mp_link *link, const moonpool_reply *reply) {
+  const mp_trouble *trouble = mp_trouble_of(reply);
+  moonpool_error error = {trouble->status, reply->u.string.data};
+  char message[512];
+  if (trouble->hint) {
+    snprintf(message, sizeof message, "%s (%s)", reply->u.string.data, trouble->hint);
+    error.message = message;
+  }
+  if (trouble->traits & MP_TROUBLE_ELSEWHERE) leave_soon(link, trouble);
+  mp_requests_answer(&link->requests, reply, &error);
+}
+
 static void answer(mp_link *link, const moonpool_reply *reply) {
   if (!link->requests.first || link->requests.first->number > link->requests.sent) {
     mp_link_fail(link, MOONPOOL_EPROTO, "a reply that nothing was waiting for");
@@ -235,8 +291,7 @@ static void answer(mp_link *link, const moonpool_reply *reply) {
       mp_requests_answer(&link->requests, reply, NULL);
     return;
   }
-  moonpool_error error = {mp_resp_error_status(reply), reply->u.string.data};
-  mp_requests_answer(&link->requests, reply, &error);
+  answer_error(link, reply);
 }
 
 /* What is wrong from the first bytes on is another server, most often one of HTTP. */
@@ -267,6 +322,7 @@ int mp_link_next(mp_link *link, const moonpool_reply **push) {
     answer(link, reply);
     if (reply->type == MOONPOOL_ERROR) return 2; /* borrowed until the next reply is asked for */
   }
+  leave_if_answered(link);
   return 0;
 }
 
@@ -301,7 +357,7 @@ void mp_link_confirm(mp_link *link) {
 void mp_link_flush(mp_link *link) {
   mp_requests *q = &link->requests;
   if (q->undated) mp_requests_date(q);
-  if (link->state != MOONPOOL_READY || q->out.len == 0) return;
+  if (link->state != MOONPOOL_READY || q->out.len == 0 || link->leaving) return;
   if (mp_transport_is_writing(link->transport)) return;
   size_t len = q->out.len;
   if (mp_transport_write(link->transport, &q->out) != MOONPOOL_OK) {
@@ -381,6 +437,7 @@ static int open_transport(mp_link *link) {
 }
 
 static void attempt(mp_link *link) {
+  link->down_traits = 0;
   uint64_t timeout = link->config.options->connect_timeout;
   link->state = MOONPOOL_CONNECTING;
   int status = open_transport(link);
@@ -431,6 +488,11 @@ void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx) {
 
 moonpool_state mp_link_state(const mp_link *link) {
   return link->state;
+}
+
+int mp_link_is_passing(const mp_link *link, uint64_t *retry_at) {
+  *retry_at = link->retry_at;
+  return link->state == MOONPOOL_WAITING && (link->down_traits & MP_TROUBLE_PASSES);
 }
 
 void mp_link_get_stats(const mp_link *link, mp_link_stats *stats) {

@@ -48,6 +48,10 @@ void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx);
 
 moonpool_state mp_link_state(const mp_link *link);
 
+/* Did the last handshake fail for a reason that passes by itself, such as LOADING? *retry_at: when
+ * the next one begins, of the loop's clock. */
+int mp_link_is_passing(const mp_link *link, uint64_t *retry_at);
+
 /* Room for a request of `size` bytes: the buffer to encode it into, or NULL with *status EQUEUE,
  * ECLOSED or ENOMEM. mp_link_commit must follow at once. */
 mp_buf *mp_link_begin(mp_link *link, size_t size, int *status);

@@ -396,23 +396,6 @@ const char *mp_resp_hiredis_version(void) {
   return VERSION_TEXT(HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
 }
 
-int mp_resp_error_status(const moonpool_reply *error) {
-  static const struct {
-    const char *prefix;
-    int status;
-  } known[] = {{"NOPERM", MOONPOOL_EPERM},
-               {"NOAUTH", MOONPOOL_EAUTH},
-               {"WRONGPASS", MOONPOOL_EAUTH},
-               {"ERR invalid password", MOONPOOL_EAUTH},
-               {"ERR Client sent AUTH", MOONPOOL_EAUTH}};
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-    size_t len = strlen(known[i].prefix);
-    if (error->u.string.len >= len && !memcmp(error->u.string.data, known[i].prefix, len))
-      return known[i].status;
-  }
-  return MOONPOOL_EREDIS;
-}
-
 /* ---- encoding ------------------------------------------------------------------------------ */
 
 static size_t digits(size_t n) {

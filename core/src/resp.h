@@ -36,10 +36,6 @@ const char *mp_resp_message(const mp_resp *resp);
 int mp_resp_version(void);
 const char *mp_resp_hiredis_version(void);
 
-/* What an error reply means: EAUTH, EPERM, or EREDIS by its prefix (Redis's own list of them is in
- * its server.c, createSharedObjects). */
-int mp_resp_error_status(const moonpool_reply *error);
-
 /* Bytes that mp_resp_encode would append. */
 size_t mp_resp_encoded_size(size_t argc, const moonpool_bytes *argv);
 

@@ -302,6 +302,10 @@ TEST(a_failed_handshake_names_peer_and_reason) {
     snprintf(url, sizeof url, "unix://ann:pw@%s", f.path);
     f.options.url = url;
     if (shakes[i].status == MOONPOOL_ETIMEOUT) f.options.connect_timeout = 50;
+    if (shakes[i].shake == shake_loading) { /* which is waited for, for so long */
+      f.options.connect_timeout = 1000;
+      f.options.backoff_min = f.options.backoff_max = 400;
+    }
     f.shake = shakes[i].shake;
     CHECK_INT(open_client(&f), MOONPOOL_OK);
     moonpool_ready(f.client, on_ready, &ready);
@@ -312,6 +316,30 @@ TEST(a_failed_handshake_names_peer_and_reason) {
     if (shakes[i].status != MOONPOOL_EAUTH) RUN_UNTIL(&f, f.link_count > 1);
     teardown(&f);
   }
+}
+
+/* LOADING for the first three, then as Redis would. */
+static void shake_loading_thrice(peer_link *link, const char *command) {
+  (link->f->link_count <= 3 ? shake_loading : shake_as_redis)(link, command);
+}
+
+TEST(a_server_that_still_loads_is_waited_for) {
+  fixture f;
+  call ready = {.f = &f}, get = {0};
+  setup(&f);
+  f.shake = shake_loading_thrice;
+  CHECK_INT(open_client(&f), MOONPOOL_OK);
+  moonpool_ready(f.client, on_ready, &ready);
+  CHECK_INT(command(&f, "GET a", &get), MOONPOOL_OK);
+  RUN_UNTIL(&f, ready.count);
+  CHECK_INT(ready.status, MOONPOOL_OK);
+  CHECK_INT(f.link_count, 4);
+  CHECK_INT(get.count, 0);
+  RUN_UNTIL(&f, has_heard(&f, 3, "GET a\n"));
+  peer_say(&f.links[3], "+OK\r\n");
+  RUN_UNTIL(&f, get.count);
+  CHECK_INT(get.status, MOONPOOL_OK);
+  teardown(&f);
 }
 
 /* More answers than questions: not Redis, and none of them answers what is asked later. */
@@ -343,6 +371,7 @@ static const test_case tests[] = {
     TEST_CASE(who_waits_for_a_closed_client_is_told),
     TEST_CASE(close_is_legal_when_ready_is_told),
     TEST_CASE(a_failed_handshake_names_peer_and_reason),
+    TEST_CASE(a_server_that_still_loads_is_waited_for),
     TEST_CASE(answers_without_a_question_end_the_link),
 };
 

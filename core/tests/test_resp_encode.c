@@ -1,33 +1,10 @@
-/* Commands encoded, and error replies told apart. */
+/* Commands encoded. */
 #include "resp.h"
 
 #include "fuzz.h"
 #include "test.h"
 
 static const mp_resp_limits limits = {1 << 20, 1000, 7};
-
-/* ---- errors --------------------------------------------------------------------------------- */
-
-TEST(errors_are_told_apart_by_their_prefix) {
-  static const struct {
-    const char *text;
-    int status;
-  } known[] = {
-      {"NOPERM this user has no permissions to access one of the channels", MOONPOOL_EPERM},
-      {"NOAUTH Authentication required.", MOONPOOL_EAUTH},
-      {"WRONGPASS invalid username-password pair or user is disabled.", MOONPOOL_EAUTH},
-      {"ERR invalid password", MOONPOOL_EAUTH},
-      {"ERR Client sent AUTH, but no password is set", MOONPOOL_EAUTH},
-      {"ERR unknown command 'FOO'", MOONPOOL_EREDIS},
-      {"NOPE", MOONPOOL_EREDIS},
-      {"", MOONPOOL_EREDIS},
-  };
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-    moonpool_reply error = {.type = MOONPOOL_ERROR,
-                            .u.string = {known[i].text, strlen(known[i].text)}};
-    CHECK_INT(mp_resp_error_status(&error), known[i].status);
-  }
-}
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
@@ -103,7 +80,7 @@ TEST(without_memory_nothing_is_appended) {
 }
 
 static const test_case tests[] = {
-    TEST_CASE(errors_are_told_apart_by_their_prefix),
+
     TEST_CASE(a_command_is_an_array_of_bulk_strings),
     TEST_CASE(sizes_are_known_before),
     TEST_CASE(random_commands_come_back),

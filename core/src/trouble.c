@@ -1,0 +1,54 @@
+#include "trouble.h"
+
+#include <string.h>
+
+#define NO_CLUSTER "moonpool follows no redirections: this is a node of a Redis Cluster"
+
+/* Redis's own words: createSharedObjects in its server.c, getNodeByQuery in cluster.c, acl.c. */
+static const mp_trouble troubles[] = {
+    {"LOADING", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
+    {"MASTERDOWN", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
+    {"READONLY", MOONPOOL_EREDIS, MP_TROUBLE_PASSES | MP_TROUBLE_ELSEWHERE, NULL},
+    {"CLUSTERDOWN", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
+    {"TRYAGAIN", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
+    {"NOREPLICAS", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
+    {"ERR max number of clients", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
+    {"UNBLOCKED force unblock", MOONPOOL_EREDIS, MP_TROUBLE_ELSEWHERE, NULL},
+    {"MOVED", MOONPOOL_ENOSUPPORT, 0, NO_CLUSTER},
+    {"ASK", MOONPOOL_ENOSUPPORT, 0, NO_CLUSTER},
+    {"NOPERM", MOONPOOL_EPERM, MP_TROUBLE_STAYS, NULL},
+    {"DENIED", MOONPOOL_EREDIS, MP_TROUBLE_STAYS, NULL},
+    {"NOAUTH", MOONPOOL_EAUTH, MP_TROUBLE_ELSEWHERE | MP_TROUBLE_STAYS, NULL},
+    {"WRONGPASS", MOONPOOL_EAUTH, MP_TROUBLE_STAYS, NULL},
+    {"ERR invalid password", MOONPOOL_EAUTH, MP_TROUBLE_STAYS, NULL},
+    {"ERR Client sent AUTH", MOONPOOL_EAUTH, MP_TROUBLE_STAYS, NULL},
+};
+
+static const mp_trouble any = {"", MOONPOOL_EREDIS, 0, NULL};
+
+/* BUSYGROUP is no BUSY. */
+static int begins_with(const moonpool_bytes *text, const char *words) {
+  size_t len = strlen(words);
+  if (text->len < len || memcmp(text->data, words, len) != 0) return 0;
+  return text->len == len || text->data[len] == ' ' || text->data[len] == ',';
+}
+
+const mp_trouble *mp_trouble_of(const moonpool_reply *error) {
+  for (size_t i = 0; i < sizeof troubles / sizeof *troubles; i++)
+    if (begins_with(&error->u.string, troubles[i].words)) return &troubles[i];
+  return &any;
+}
+
+/* "... script: c82c7d1a, on @user_script:1." */
+int mp_trouble_is_of_script(const moonpool_reply *error) {
+  static const char mark[] = ", on @user_";
+  const moonpool_bytes *text = &error->u.string;
+  for (size_t i = 0; i + sizeof mark - 1 <= text->len; i++)
+    if (!memcmp(text->data + i, mark, sizeof mark - 1)) return 1;
+  return 0;
+}
+
+int moonpool_is_passing(const moonpool_reply *error) {
+  if (!error || error->type != MOONPOOL_ERROR) return 0;
+  return (mp_trouble_of(error)->traits & MP_TROUBLE_PASSES) && !mp_trouble_is_of_script(error);
+}
