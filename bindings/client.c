@@ -100,7 +100,7 @@ static int stats(lua_State *L) {
   moonpool_stats s;
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   moonpool_get_stats(client->core, &s);
-  lua_createtable(L, 0, 13);
+  lua_createtable(L, 0, 15);
   set_count(L, "messages", s.messages);
   set_count(L, "commands", s.commands);
   set_count(L, "writes", s.writes);
@@ -113,7 +113,10 @@ static int stats(lua_State *L) {
   set_count(L, "subscriptions", client->subscriptions);
   set_count(L, "gaps", client->gaps);
   set_count(L, "unknown_gaps", s.gaps);
+  set_count(L, "canary_losses", s.canary_losses);
   set_count(L, "failures", client->failures);
+  lua_pushstring(L, moonpool_canary_error(client->core));
+  lua_setfield(L, -2, "canary_error");
   return 1;
 }
 

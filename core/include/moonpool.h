@@ -138,6 +138,9 @@ typedef struct moonpool_options {
   uint64_t connect_timeout;  /* ms for one attempt, DNS and handshake included; default 5000 */
   uint64_t command_timeout;  /* ms from the call to the reply; default 10000 */
   uint64_t heartbeat;        /* ms between PINGs of a silent link; lost after two; default 10000 */
+  uint64_t canary;           /* ms between messages that the client sends to itself by way of Redis,
+                                once it has a subscription: its subscriber link is lost when one has
+                                not come back after two; default 0: none */
   uint64_t backoff_min;      /* ms; the nth retry waits random(0, min * 2^n); default 20 */
   uint64_t backoff_max;      /* ms; upper end of that range; default 10000 */
   size_t max_queue;          /* commands waiting or in flight (EQUEUE); default 1000000 */
@@ -378,13 +381,21 @@ MOONPOOL_EXTERN void moonpool_set_drain(moonpool *client, moonpool_drain_cb drai
  * there is none. Legal only inside the drain callback. */
 MOONPOOL_EXTERN int moonpool_next(moonpool *client, const moonpool_event **event);
 
-/* Counters, all since moonpool_open. */
+/* Why there is no canary although one was asked for: Redis's ACL refuses its channel, "PUBLISH" or
+ * "SUBSCRIBE" of "moonpool:canary:*", and nothing more is tried. NULL: nothing was refused. Owned
+ * by the client. */
+MOONPOOL_EXTERN const char *moonpool_canary_error(const moonpool *client);
+
+/* Counters, all since moonpool_open. The canary's messages and its channel are none of them, but
+ * for the writes and the bytes. */
 typedef struct moonpool_stats {
   uint64_t messages;   /* delivered to listeners */
   uint64_t commands;   /* accepted */
   uint64_t writes;     /* write calls made on both links */
   uint64_t reconnects; /* times that a ready link was lost and a later one became ready */
   uint64_t gaps;       /* RECONNECTED of all subscriptions, asked for or not */
+  uint64_t
+      canary_losses; /* subscriber links that were dropped for a canary that did not come back */
   uint64_t bytes_in, bytes_out;
   size_t queued;    /* commands waiting or in flight now */
   size_t wanted;    /* names that somebody wants */

@@ -1,6 +1,7 @@
 /* A client: one link for commands, one hub for subscriptions, and the moment before each poll at
  * which both write what the loop turn has gathered: an idle handle, since a loop that has an active
  * one does not sleep in its poll. It owns both, and the options and URL that they borrow. */
+#include "canary.h"
 #include "commands.h"
 #include "hub.h"
 #include "link.h"
@@ -27,6 +28,7 @@ struct moonpool {
   char *name, *scratch;
   mp_link *link;
   mp_hub *hub;
+  mp_canary *canary; /* NULL: none is asked for */
   uv_idle_t gathered;
   uv_timer_t told; /* tells who asks late whether the link is ready */
   waiter *waiters;
@@ -187,6 +189,20 @@ static int copy_options(moonpool *client, const moonpool_options *options, char 
   return MOONPOOL_ENOSUPPORT;
 }
 
+static int make_canary(moonpool *client, uint64_t seed) {
+  mp_canary_config config = {.loop = client->loop,
+                             .allocator = &client->allocator,
+                             .options = &client->options,
+                             .address = client->url.address,
+                             .commands = client->link,
+                             .hub = client->hub,
+                             .seed = seed};
+  client->canary = mp_canary_new(&config);
+  if (!client->canary) return MOONPOOL_ENOMEM;
+  client->holds++;
+  return MOONPOOL_OK;
+}
+
 static int make_links(moonpool *client) {
   mp_link_config config = {.loop = client->loop,
                            .allocator = &client->allocator,
@@ -205,7 +221,7 @@ static int make_links(moonpool *client) {
   client->hub = mp_hub_new(&hub);
   if (!client->hub) return MOONPOOL_ENOMEM;
   client->holds++;
-  return MOONPOOL_OK;
+  return client->options.canary ? make_canary(client, hub.link.seed) : MOONPOOL_OK;
 }
 
 int moonpool_open(moonpool **out, uv_loop_t *loop, const moonpool_options *options, char *message,
@@ -247,6 +263,7 @@ void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
   client->on_gone = cb;
   client->gone_ctx = ctx;
   client->holds++; /* ours, until the end of this function */
+  if (client->canary) mp_canary_close(client->canary, let_go, client);
   if (client->hub) mp_hub_close(client->hub, let_go, client);
   if (client->link) mp_link_close(client->link, let_go, client);
   tell_waiters(client, UINT64_MAX, &error);
@@ -339,4 +356,9 @@ void moonpool_get_stats(const moonpool *client, moonpool_stats *stats) {
                             .bytes_out = link.bytes_out,
                             .queued = link.queued};
   mp_hub_get_stats(client->hub, stats);
+  if (client->canary) stats->canary_losses = mp_canary_losses(client->canary);
+}
+
+const char *moonpool_canary_error(const moonpool *client) {
+  return client->canary && !client->is_closed ? mp_canary_error(client->canary) : NULL;
 }

@@ -36,6 +36,7 @@ static int has_confirmed_name(const moonpool_subscription *s) {
 static int tell_reconnected(mp_hub *hub, const moonpool_event **event, moonpool_subscription *s) {
   if (!has_confirmed_name(s)) return 2;
   s->state = MP_SUB_ACTIVE;
+  if (s == hub->own) return 2;
   hub->gaps++;
   if (!(s->events & MOONPOOL_EVENT_BIT(MOONPOOL_RECONNECTED))) return 2;
   hub->event = (moonpool_event){.type = MOONPOOL_RECONNECTED,
@@ -111,6 +112,11 @@ static int take_cursor(mp_hub *hub, const moonpool_event **event) {
     moonpool_subscription *s = l->subscription;
     hub->cursor = l->next;
     if (l->born == hub->turn) continue;
+    if (s == hub->own) {
+      give(hub, event, s, &l->tag);
+      s->listener(*event);
+      continue;
+    }
     if (hub->event.type == MOONPOOL_MESSAGE)
       hub->messages++;
     else if (!(s->events & MOONPOOL_EVENT_BIT(hub->event.type)))
@@ -130,11 +136,19 @@ static int take_leaver(mp_hub *hub, const moonpool_event **event) {
 
 /* ---- pushes ---------------------------------------------------------------------------------- */
 
+/* Of a message that a pattern matches: is it the canary? */
+static int is_own_channel(const mp_hub *hub, const moonpool_reply *channel) {
+  const mp_entry *own = hub->own ? hub->own->names[0].entry : NULL;
+  return own && own->len == channel->u.string.len &&
+         memcmp(own->name, channel->u.string.data, own->len) == 0;
+}
+
 static void take_message(mp_hub *hub, moonpool_kind kind, const moonpool_reply *name,
                          const moonpool_reply *channel, const moonpool_reply *payload) {
   mp_entry *entry = mp_names_find(&hub->names, kind, name->u.string.data, name->u.string.len);
   mp_hub_begin_turn(hub);
   if (!entry || !mp_listeners_of(entry)) return; /* on its way when the last listener left */
+  if (kind == MOONPOOL_PATTERN && is_own_channel(hub, channel)) return;
   if (hub->event.type != MOONPOOL_MESSAGE) hub->event = (moonpool_event){.type = MOONPOOL_MESSAGE};
   hub->event.kind = kind;
   hub->event.channel = channel->u.string;
@@ -373,6 +387,24 @@ void mp_hub_set_drain(mp_hub *hub, moonpool_drain_cb callback, void *ctx) {
   hub->drain_ctx = ctx;
 }
 
+void mp_hub_set_own(mp_hub *hub, moonpool_subscription *subscription) {
+  hub->own = subscription;
+}
+
+mp_hub_connection mp_hub_get_connection(const mp_hub *hub) {
+  mp_link_stats link = {0};
+  const mp_entry *own = hub->own ? hub->own->names[0].entry : NULL;
+  if (hub->link) mp_link_get_stats(hub->link, &link);
+  return (mp_hub_connection){.is_open = hub->link != NULL,
+                             .is_own_confirmed = own && own->state == MP_ENTRY_CONFIRMED,
+                             .number = link.reconnects,
+                             .bytes_in = link.bytes_in};
+}
+
+void mp_hub_fail_link(mp_hub *hub, int status, const char *message) {
+  mp_link_fail(hub->link, status, message);
+}
+
 void mp_hub_get_stats(const mp_hub *hub, moonpool_stats *stats) {
   mp_link_stats link = {0};
   if (hub->link) mp_link_get_stats(hub->link, &link);
@@ -382,6 +414,6 @@ void mp_hub_get_stats(const mp_hub *hub, moonpool_stats *stats) {
   stats->bytes_in += link.bytes_in;
   stats->bytes_out += link.bytes_out;
   stats->reconnects += link.reconnects;
-  stats->wanted = hub->wanted;
-  stats->confirmed = hub->confirmed;
+  stats->wanted = hub->wanted - (hub->own != NULL);
+  stats->confirmed = hub->confirmed - (mp_hub_get_connection(hub).is_own_confirmed);
 }

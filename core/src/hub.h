@@ -31,6 +31,21 @@ int mp_hub_next(mp_hub *hub, const moonpool_event **event);
 /* Writes due subscribes and unsubscribes, and calls back what is due without a read. */
 void mp_hub_flush(mp_hub *hub);
 
+/* For the canary: its subscription, which is not the program's. It is not counted, its events go to
+ * its listener even where a drain is set, and patterns do not see its messages. Until it ends. */
+void mp_hub_set_own(mp_hub *hub, moonpool_subscription *subscription);
+
+typedef struct mp_hub_connection {
+  int is_open;          /* there is a link at all */
+  int is_own_confirmed; /* on the present connection */
+  uint64_t number;      /* of that connection */
+  uint64_t bytes_in;
+} mp_hub_connection;
+mp_hub_connection mp_hub_get_connection(const mp_hub *hub);
+
+/* As mp_link_fail. */
+void mp_hub_fail_link(mp_hub *hub, int status, const char *message);
+
 void mp_hub_get_stats(const mp_hub *hub, moonpool_stats *stats);
 
 #endif

@@ -85,6 +85,7 @@ struct mp_hub {
   moonpool_event event;          /* being delivered: a message or a change of one name */
   mp_listener *cursor;           /* the next listener that gets it */
   moonpool_subscription *leaver; /* or the one subscription that gets it */
+  moonpool_subscription *own;    /* see mp_hub_set_own; NULL: none */
   uint32_t turn;                 /* counts the events delivered, at most MP_TURN_MAX */
   long long last_count;          /* as Redis reported it last */
   uint64_t messages, gaps;

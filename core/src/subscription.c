@@ -95,6 +95,7 @@ static void remove_listener(mp_hub *hub, mp_listener *l) {
 
 uint32_t mp_sub_detach(mp_hub *hub, moonpool_subscription *s, moonpool_subscription *leaver) {
   uint32_t waits = 0;
+  if (hub->own == s) hub->own = NULL;
   for (uint32_t i = 0; i < s->size; i++) {
     mp_entry *entry = s->names[i].entry;
     if (!entry) continue;

@@ -81,7 +81,7 @@ function client:ssubscribe(names, handler, options) end
 ---@return "connecting"|"ready"|"waiting"|"closed"
 function client:state() end
 
----@return table<string, integer>|nil, string?, string?
+---@return table<string, integer|string>|nil, string?, string?
 function client:stats() end
 
 ---@return true
