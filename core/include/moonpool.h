@@ -238,15 +238,23 @@ typedef enum moonpool_batch_kind {
   MOONPOOL_TRANSACTION /* between MULTI and EXEC */
 } moonpool_batch_kind;
 
-/* Called once for each reply that is due, then once more with `index` = the number of commands:
+/* Called once for each reply that is due, then once more with `index` = the number of commands.
  *
  * A pipeline: `index` counts the commands from 0; `error` as in moonpool_reply_cb. The last call
- * has neither reply nor error. A transaction: before the end only for commands that Redis would not
- * queue, with its error. The last call has EXEC's list of replies, errors among them; or an error:
- * EREDIS (EXECABORT; the message names the first command that was refused), ECONFLICT (a watched
- * key was changed; nothing was executed), ECONN ...
+ * has neither reply nor error.
  *
- * The batch is freed after the last call. */
+ * A transaction: before the end only for commands that Redis would not queue, with its error. The
+ * last call has EXEC's list of replies, errors among them; or an error: EREDIS or EPERM (EXECABORT;
+ * the message names the first command that was refused, counted from 1), ECONFLICT (a watched key
+ * was changed; nothing was executed), EPROTO. All of it is in one write, so a server that refuses
+ * MULTI itself would execute the commands one by one. Redis accepts MULTI while it loads, is busy
+ * with a script or has lost its master, and aborts in EXEC: only an ACL without MULTI, or a server
+ * that renamed it, refuses it. The last call says so, with MULTI's error and how many commands were
+ * executed without it.
+ *
+ * An error without a reply is the last call in either: ECONN (link lost, "possibly executed"),
+ * ETIMEOUT (the deadline passed: before it was written, all of it is forgotten; later, its late
+ * replies are dropped), ECLOSED. The last call comes exactly once, and frees the batch. */
 typedef void (*moonpool_batch_cb)(size_t index, const moonpool_reply *reply,
                                   const moonpool_error *error, void *ctx);
 
@@ -272,9 +280,9 @@ typedef struct moonpool_session moonpool_session;
 
 /* Queues the whole batch in one write: all of it is accepted or nothing. `session` NULL: on the
  * command link; a pipeline that has a blocking command gets a link of the pool. `timeout` as in
- * moonpool_command, for the whole. Returns MOONPOOL_OK, or without calling `cb`, and with the batch
- * still the caller's: EQUEUE, ECLOSED, ENOMEM. An empty batch has its last call in the next loop
- * turn, with neither reply nor error. */
+ * moonpool_command, for the whole; `cb` must not be NULL. Returns MOONPOOL_OK, or without calling
+ * `cb`, and with the batch still the caller's: EQUEUE, ECLOSED, ENOMEM. An empty batch has its last
+ * call in the next loop turn, with neither reply nor error. */
 MOONPOOL_EXTERN int moonpool_batch_send(moonpool_batch *batch, moonpool_batch_kind kind,
                                         moonpool_session *session, uint64_t timeout,
                                         moonpool_batch_cb cb, void *ctx);

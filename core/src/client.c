@@ -1,43 +1,11 @@
 /* A client: one link for commands, one hub for subscriptions, and the moment before each poll at
  * which both write what the loop turn has gathered: an idle handle, since a loop that has an active
  * one does not sleep in its poll. It owns both, and the options and URL that they borrow. */
-#include "canary.h"
-#include "commands.h"
-#include "hub.h"
-#include "link.h"
-#include "trouble.h"
-#include "url.h"
+#include "client_private.h"
 
 #include <stdio.h>
 
 #define SCRATCH_SIZE (256u * 1024u)
-
-typedef struct waiter {
-  struct waiter *next;
-  unsigned round;    /* told in a later one */
-  uint64_t deadline; /* until when it waits for a trouble to pass; of the loop's clock, ms */
-  moonpool_ready_cb cb;
-  void *ctx;
-} waiter;
-
-struct moonpool {
-  moonpool_options options;
-  moonpool_allocator allocator;
-  uv_loop_t *loop;
-  mp_url url;
-  char *name, *scratch;
-  mp_link *link;
-  mp_hub *hub;
-  mp_canary *canary; /* NULL: none is asked for */
-  uv_idle_t gathered;
-  uv_timer_t told; /* tells who asks late whether the link is ready */
-  waiter *waiters;
-  unsigned round; /* counts the tellings */
-  uint64_t commands;
-  int is_closed, holds;
-  moonpool_close_cb on_gone;
-  void *gone_ctx;
-};
 
 void moonpool_options_init(moonpool_options *options) {
   *options = (moonpool_options){.url = "redis://127.0.0.1:6379",
@@ -53,7 +21,10 @@ void moonpool_options_init(moonpool_options *options) {
                                 .max_reply_depth = 32,
                                 .max_name = (size_t)8 << 20,
                                 .subscribe_batch = 500,
-                                .subscribe_window = 16};
+                                .subscribe_window = 16,
+                                .pool_size = 16,
+                                .pool_queue = 10000,
+                                .pool_idle = 60000};
 }
 
 /* ---- before the loop polls ------------------------------------------------------------------- */
@@ -61,33 +32,20 @@ void moonpool_options_init(moonpool_options *options) {
 static void on_gathered(uv_idle_t *gathered) {
   moonpool *client = gathered->data;
   uv_idle_stop(gathered);
+  if (client->empty) mp_client_end_empty(client, NULL);
+  if (client->is_closed) return;
   mp_hub_flush(client->hub);
   if (!client->is_closed) mp_link_flush(client->link);
 }
 
-static void mark_dirty(moonpool *client) {
+void mp_client_mark_dirty(moonpool *client) {
   if (!client->is_closed) uv_idle_start(&client->gathered, on_gathered);
 }
 
 /* ---- the command link's events --------------------------------------------------------------- */
 
-/* Tells those whose deadline is not after `until`; they are in the order of their deadlines. Who
- * begins to wait meanwhile waits for the next time; a close meanwhile has told the others. */
-static void tell_waiters(moonpool *client, uint64_t until, const moonpool_error *error) {
-  unsigned round = ++client->round;
-  while (client->round == round && client->waiters && client->waiters->round != round) {
-    waiter *w = client->waiters;
-    if (w->deadline > until) return;
-    client->waiters = w->next;
-    moonpool_ready_cb cb = w->cb;
-    void *ctx = w->ctx;
-    mp_free(&client->allocator, w);
-    cb(client, error, ctx);
-  }
-}
-
 static void on_ready(void *ctx) {
-  tell_waiters(ctx, UINT64_MAX, NULL);
+  mp_client_tell_waiters(ctx, UINT64_MAX, NULL);
 }
 
 static void on_down(void *ctx, int was_ready, const moonpool_error *error) {
@@ -95,7 +53,7 @@ static void on_down(void *ctx, int was_ready, const moonpool_error *error) {
   uint64_t retry_at, until = UINT64_MAX;
   (void)was_ready;
   if (mp_link_is_passing(client->link, &retry_at)) until = retry_at;
-  tell_waiters(client, until, error);
+  mp_client_tell_waiters(client, until, error);
 }
 
 static void on_readable(void *ctx) {
@@ -105,30 +63,10 @@ static void on_readable(void *ctx) {
 }
 
 static void on_dirty(void *ctx) {
-  mark_dirty(ctx);
+  mp_client_mark_dirty(ctx);
 }
 
 static const mp_link_events link_events = {on_ready, on_down, on_readable, on_dirty};
-
-static void on_told(uv_timer_t *timer) {
-  moonpool *client = timer->data;
-  if (mp_link_state(client->link) == MOONPOOL_READY) tell_waiters(client, UINT64_MAX, NULL);
-}
-
-void moonpool_ready(moonpool *client, moonpool_ready_cb cb, void *ctx) {
-  waiter *w = mp_alloc(&client->allocator, sizeof *w), **tail = &client->waiters;
-  if (!w) {
-    moonpool_error error = {MOONPOOL_ENOMEM, moonpool_status_text(MOONPOOL_ENOMEM)};
-    cb(client, &error, ctx);
-    return;
-  }
-  uint64_t timeout = client->options.connect_timeout;
-  uint64_t deadline = timeout ? uv_now(client->loop) + timeout : UINT64_MAX;
-  *w = (waiter){NULL, client->round, deadline, cb, ctx};
-  while (*tail) tail = &(*tail)->next;
-  *tail = w;
-  if (moonpool_get_state(client) == MOONPOOL_READY) uv_timer_start(&client->told, on_told, 0, 0);
-}
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -141,9 +79,9 @@ static int is_good_name(const char *name) {
 /* Who waits for a client that is closed already. */
 static void end_waiters(moonpool *client) {
   moonpool_error error = {MOONPOOL_ECLOSED, "the client was closed"};
-  tell_waiters(client, UINT64_MAX, &error);
+  mp_client_tell_waiters(client, UINT64_MAX, &error);
   while (client->waiters) {
-    waiter *w = client->waiters;
+    mp_waiter *w = client->waiters;
     client->waiters = w->next;
     mp_free(&client->allocator, w);
   }
@@ -213,7 +151,7 @@ static int make_links(moonpool *client) {
                            .events = &link_events,
                            .ctx = client};
   uv_random(NULL, NULL, &config.seed, sizeof config.seed, 0, NULL);
-  mp_hub_config hub = {client, config, mark_dirty};
+  mp_hub_config hub = {client, config, mp_client_mark_dirty};
   client->link = mp_link_new(&config);
   if (!client->link) return MOONPOOL_ENOMEM;
   client->holds++;
@@ -266,46 +204,11 @@ void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
   if (client->canary) mp_canary_close(client->canary, let_go, client);
   if (client->hub) mp_hub_close(client->hub, let_go, client);
   if (client->link) mp_link_close(client->link, let_go, client);
-  tell_waiters(client, UINT64_MAX, &error);
+  mp_client_end_empty(client, &error);
+  mp_client_tell_waiters(client, UINT64_MAX, &error);
   uv_close((uv_handle_t *)&client->gathered, on_handle_closed);
   uv_close((uv_handle_t *)&client->told, on_handle_closed);
   let_go(client);
-}
-
-/* ---- commands -------------------------------------------------------------------------------- */
-
-static uint64_t timeout_of(const moonpool *client, uint64_t timeout, int is_blocking) {
-  if (timeout != 0) return timeout;
-  if (is_blocking || client->options.command_timeout == 0) return UINT64_MAX;
-  return client->options.command_timeout;
-}
-
-int moonpool_command(moonpool *client, size_t argc, const moonpool_bytes *argv, uint64_t timeout,
-                     moonpool_reply_cb cb, void *ctx) {
-  const char *hint;
-  if (argc == 0) return MOONPOOL_EARG;
-  if (client->is_closed) return MOONPOOL_ECLOSED;
-  mp_command_class class = mp_command_class_of(argc, argv, &hint);
-  if (class == MP_COMMAND_REFUSED) return MOONPOOL_ENOSUPPORT;
-  int status;
-  mp_buf *out = mp_link_begin(client->link, mp_resp_encoded_size(argc, argv), &status);
-  if (!out) return status;
-  mp_resp_encode(out, argc, argv);
-  int is_blocking = class == MP_COMMAND_BLOCKING;
-  mp_request_info info = {cb, ctx, timeout_of(client, timeout, is_blocking), 0, is_blocking};
-  mp_link_commit(client->link, &info);
-  client->commands++;
-  return MOONPOOL_OK;
-}
-
-const char *moonpool_command_hint(size_t argc, const moonpool_bytes *argv) {
-  const char *hint = NULL;
-  if (argc > 0 && mp_command_class_of(argc, argv, &hint) == MP_COMMAND_REFUSED) return hint;
-  return NULL;
-}
-
-int moonpool_reply_status(const moonpool_reply *reply) {
-  return reply->type == MOONPOOL_ERROR ? mp_trouble_of(reply)->status : MOONPOOL_OK;
 }
 
 /* ---- subscriptions --------------------------------------------------------------------------- */
@@ -324,41 +227,4 @@ void moonpool_set_drain(moonpool *client, moonpool_drain_cb drain, void *ctx) {
 
 int moonpool_next(moonpool *client, const moonpool_event **event) {
   return mp_hub_next(client->hub, event);
-}
-
-/* ---- seeing ---------------------------------------------------------------------------------- */
-
-moonpool_state moonpool_get_state(const moonpool *client) {
-  return client->is_closed ? MOONPOOL_CLOSED : mp_link_state(client->link);
-}
-
-const char *moonpool_address(const moonpool *client) {
-  return client->url.address;
-}
-
-int moonpool_resp_version(void) {
-  return mp_resp_version();
-}
-
-const char *moonpool_hiredis_version(void) {
-  return mp_resp_hiredis_version();
-}
-
-void moonpool_get_stats(const moonpool *client, moonpool_stats *stats) {
-  mp_link_stats link;
-  *stats = (moonpool_stats){.commands = client->commands};
-  if (client->is_closed) return; /* link and hub may be gone before the client is */
-  mp_link_get_stats(client->link, &link);
-  *stats = (moonpool_stats){.commands = client->commands,
-                            .writes = link.writes,
-                            .reconnects = link.reconnects,
-                            .bytes_in = link.bytes_in,
-                            .bytes_out = link.bytes_out,
-                            .queued = link.queued};
-  mp_hub_get_stats(client->hub, stats);
-  if (client->canary) stats->canary_losses = mp_canary_losses(client->canary);
-}
-
-const char *moonpool_canary_error(const moonpool *client) {
-  return client->canary && !client->is_closed ? mp_canary_error(client->canary) : NULL;
 }

@@ -308,7 +308,7 @@ static int write_next(mp_hub *hub) {
   int status;
   uint32_t n = run_length(hub, &bytes);
   command *c = mp_calloc(hub->allocator, sizeof *c + n * sizeof *c->items);
-  mp_buf *out = c ? mp_link_begin(hub->link, bytes, &status) : NULL;
+  mp_buf *out = c ? mp_link_begin(hub->link, 1, bytes, &status) : NULL;
   if (!out) {
     mp_free(hub->allocator, c);
     hub->config.on_dirty(hub->config.client);
@@ -320,7 +320,7 @@ static int write_next(mp_hub *hub) {
   c->is_subscribe = what == NEED_SUBSCRIBE;
   encode(c, out, verb, hub);
   hub->commands_in_flight++;
-  mp_request_info info = {on_command, c, UINT64_MAX, n, 0};
+  mp_request_info info = {on_command, c, UINT64_MAX, n, 1};
   mp_link_commit(hub->link, &info);
   return 1;
 }

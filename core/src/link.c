@@ -32,6 +32,7 @@ struct mp_link {
   const mp_trouble
       *leaving; /* why: nothing new is written; when all is answered, it connects anew */
   uint64_t left_at, leave_pause;
+  int blocking;     /* as mp_link_count_blocking says */
   int is_shake_due; /* the handshake's next command waits until the last one is written */
   int has_read, has_pinged, is_late; /* since the last heartbeat */
   int holds;                         /* handles and transports that libuv still has */
@@ -146,7 +147,7 @@ static void send_ping(mp_link *link) {
   mp_buf *out = mp_requests_begin(&link->requests, mp_resp_encoded_size(1, &ping));
   if (!out) return; /* no memory: the next beat tries again */
   mp_resp_encode(out, 1, &ping);
-  mp_requests_commit(&link->requests, &(mp_request_info){.timeout = UINT64_MAX});
+  mp_requests_commit(&link->requests, &(mp_request_info){.timeout = UINT64_MAX, .replies = 1});
   link->has_pinged = 1;
   link->config.events->on_dirty(link->config.ctx);
 }
@@ -158,7 +159,7 @@ static void on_heartbeat(uv_timer_t *timer) {
   mp_link *link = timer->data;
   uint64_t interval = link->config.options->heartbeat, delay = interval;
   if (link->state != MOONPOOL_READY) return;
-  if (link->has_read || link->requests.blocking) {
+  if (link->has_read || link->blocking > 0) {
     uint64_t silence = uv_now(link->config.loop) - link->last_read;
     if (link->has_read) delay = silence < interval ? interval - silence : 0;
     link->has_read = link->has_pinged = link->is_late = 0;
@@ -364,7 +365,7 @@ void mp_link_flush(mp_link *link) {
     link->config.events->on_dirty(link->config.ctx); /* no memory: once more next turn */
     return;
   }
-  q->sent = q->numbered;
+  mp_requests_sent(q);
   link->stats.writes++;
   link->stats.bytes_out += len;
 }
@@ -386,20 +387,20 @@ static void on_end(void *ctx, int status, const char *message) {
 /* ---- requests -------------------------------------------------------------------------------- */
 
 /* The limits are those of commands; what a subscriber writes has a window of its own. */
-static int is_full(const mp_link *link, size_t size) {
+static int is_full(const mp_link *link, size_t count, size_t size) {
   const moonpool_options *options = link->config.options;
   const mp_requests *q = &link->requests;
   if (link->config.is_subscriber) return 0;
-  return (options->max_queue && q->count >= options->max_queue) ||
+  return (options->max_queue && q->count + count > options->max_queue) ||
          (options->max_queue_bytes && q->out.len + size > options->max_queue_bytes);
 }
 
-mp_buf *mp_link_begin(mp_link *link, size_t size, int *status) {
+mp_buf *mp_link_begin(mp_link *link, size_t count, size_t size, int *status) {
   mp_requests *q = &link->requests;
   *status = MOONPOOL_ECLOSED;
   if (link->is_closed) return NULL;
   *status = MOONPOOL_EQUEUE;
-  if (is_full(link, size)) return NULL;
+  if (is_full(link, count, size)) return NULL;
   mp_buf *out = mp_requests_begin(q, size);
   *status = out ? MOONPOOL_OK : MOONPOOL_ENOMEM;
   return out;
@@ -486,6 +487,10 @@ void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx) {
   mp_requests_fail(&link->requests, 1, &error);
 }
 
+void mp_link_count_blocking(mp_link *link, int change) {
+  link->blocking += change;
+}
+
 moonpool_state mp_link_state(const mp_link *link) {
   return link->state;
 }
@@ -498,4 +503,5 @@ int mp_link_is_passing(const mp_link *link, uint64_t *retry_at) {
 void mp_link_get_stats(const mp_link *link, mp_link_stats *stats) {
   *stats = link->stats;
   stats->queued = link->requests.count;
+  stats->in_flight = link->requests.count - link->requests.unsent;
 }

@@ -52,9 +52,9 @@ moonpool_state mp_link_state(const mp_link *link);
  * the next one begins, of the loop's clock. */
 int mp_link_is_passing(const mp_link *link, uint64_t *retry_at);
 
-/* Room for a request of `size` bytes: the buffer to encode it into, or NULL with *status EQUEUE,
- * ECLOSED or ENOMEM. mp_link_commit must follow at once. */
-mp_buf *mp_link_begin(mp_link *link, size_t size, int *status);
+/* Room for a request of `size` bytes that counts as `count` commands: the buffer to encode it into,
+ * or NULL with *status EQUEUE, ECLOSED or ENOMEM. mp_link_commit must follow at once. */
+mp_buf *mp_link_begin(mp_link *link, size_t count, size_t size, int *status);
 
 /* Accepts what was encoded since mp_link_begin as one request. Can't fail. */
 void mp_link_commit(mp_link *link, const mp_request_info *info);
@@ -73,12 +73,17 @@ void *mp_link_expected(const mp_link *link);
 /* Counts one confirmation of that request; the last one completes it. */
 void mp_link_confirm(mp_link *link);
 
+/* While a blocking command is on its way, Redis may be silent as long as it likes: nothing is asked
+ * by heartbeat. `change` is 1 for each that begins, -1 for each that ends. */
+void mp_link_count_blocking(mp_link *link, int change);
+
 /* Ends the present connection as broken by the peer; the link goes on with a new one. */
 void mp_link_fail(mp_link *link, int status, const char *message);
 
 typedef struct mp_link_stats {
   uint64_t writes, bytes_in, bytes_out, reconnects;
-  size_t queued;
+  size_t queued;    /* commands that wait for their replies */
+  size_t in_flight; /* of these, those that were written */
 } mp_link_stats;
 void mp_link_get_stats(const mp_link *link, mp_link_stats *stats);
 

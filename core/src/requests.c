@@ -63,8 +63,8 @@ void mp_requests_commit(mp_requests *q, const mp_request_info *info) {
     q->first = r;
   q->last = r;
   if (!q->undated) q->undated = r;
-  q->count++;
-  q->blocking += info->is_blocking != 0;
+  q->count += info->replies;
+  q->unsent += info->replies;
 }
 
 static mp_request *pop(mp_requests *q) {
@@ -72,16 +72,21 @@ static mp_request *pop(mp_requests *q) {
   q->first = r->next;
   if (!q->first) q->last = NULL;
   if (q->undated == r) q->undated = r->next;
-  q->count--;
-  q->blocking -= r->info.is_blocking != 0;
+  q->count -= r->info.replies;
+  if (r->number > q->sent) q->unsent -= r->info.replies;
   return r;
 }
 
 void mp_requests_answer(mp_requests *q, const moonpool_reply *reply, const moonpool_error *error) {
-  mp_request *r = pop(q);
+  mp_request *r = q->first;
   mp_request_info info = r->info;
   int is_told = info.cb && !r->is_abandoned;
-  recycle(q, r);
+  if (info.replies == 1) {
+    recycle(q, pop(q));
+  } else {
+    r->info.replies--;
+    q->count--;
+  }
   if (is_told) info.cb(reply, error, info.ctx);
 }
 
@@ -115,8 +120,8 @@ static void forget_unsent(mp_requests *q) {
     if (is_unsent && r->is_abandoned) {
       *at = r->next;
       if (q->undated == r) q->undated = r->next;
-      q->count--;
-      q->blocking -= r->info.is_blocking != 0;
+      q->count -= r->info.replies;
+      q->unsent -= r->info.replies;
       from += r->bytes;
       recycle(q, r);
       continue;

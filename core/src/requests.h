@@ -9,8 +9,9 @@ typedef struct mp_request_info {
   moonpool_reply_cb cb; /* NULL: nobody is told */
   void *ctx;
   uint64_t timeout;       /* ms from the loop turn in which it is committed; UINT64_MAX: none */
-  uint32_t confirmations; /* 0: one reply; else that many pushes (mp_link_confirm) or an error */
-  int is_blocking;        /* Redis may be silent until it is answered */
+  uint32_t confirmations; /* 0: replies; else that many pushes (mp_link_confirm) or an error */
+  uint32_t replies;       /* at least 1: commands that it is made of; `cb` is called for each reply,
+                             or once with an error and no reply for all that are left */
 } mp_request_info;
 
 typedef struct mp_request {
@@ -26,7 +27,8 @@ typedef struct mp_requests {
   const moonpool_allocator *allocator;
   const char *address; /* for messages; borrowed */
   mp_request *first, *last, *undated, *spare, *reserved;
-  size_t count, spare_count, blocking, abandoned_unsent;
+  size_t count, unsent; /* commands */
+  size_t spare_count, abandoned_unsent;
   uint64_t numbered, sent;
   uv_timer_t timer; /* the earliest deadline that was ever seen waiting; the link closes it */
   uint64_t due;     /* when it fires; 0: it is not set */
@@ -50,8 +52,15 @@ void mp_requests_commit(mp_requests *q, const mp_request_info *info);
  * loop's clock is right then, while during a long callback it stands still. */
 void mp_requests_date(mp_requests *q);
 
-/* Removes the oldest request and calls its callback. `q` may be empty afterwards, or hold more. */
+/* Calls the oldest request's callback; its last reply removes it first. `q` may be empty
+ * afterwards, or hold more. */
 void mp_requests_answer(mp_requests *q, const moonpool_reply *reply, const moonpool_error *error);
+
+/* All was written. */
+static inline void mp_requests_sent(mp_requests *q) {
+  q->sent = q->numbered;
+  q->unsent = 0;
+}
 
 /* Fails those that were written (or, with `all`, every one) and forgets them. */
 void mp_requests_fail(mp_requests *q, int all, const moonpool_error *error);

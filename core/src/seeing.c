@@ -1,0 +1,37 @@
+/* What a client shows of itself. */
+#include "client_private.h"
+
+moonpool_state moonpool_get_state(const moonpool *client) {
+  return client->is_closed ? MOONPOOL_CLOSED : mp_link_state(client->link);
+}
+
+const char *moonpool_address(const moonpool *client) {
+  return client->url.address;
+}
+
+int moonpool_resp_version(void) {
+  return mp_resp_version();
+}
+
+const char *moonpool_hiredis_version(void) {
+  return mp_resp_hiredis_version();
+}
+
+void moonpool_get_stats(const moonpool *client, moonpool_stats *stats) {
+  mp_link_stats link;
+  *stats = (moonpool_stats){.commands = client->commands};
+  if (client->is_closed) return; /* link and hub may be gone before the client is */
+  mp_link_get_stats(client->link, &link);
+  *stats = (moonpool_stats){.commands = client->commands,
+                            .writes = link.writes,
+                            .reconnects = link.reconnects,
+                            .bytes_in = link.bytes_in,
+                            .bytes_out = link.bytes_out,
+                            .queued = link.queued};
+  mp_hub_get_stats(client->hub, stats);
+  if (client->canary) stats->canary_losses = mp_canary_losses(client->canary);
+}
+
+const char *moonpool_canary_error(const moonpool *client) {
+  return client->canary && !client->is_closed ? mp_canary_error(client->canary) : NULL;
+}
