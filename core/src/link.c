@@ -248,7 +248,7 @@ static int is_push(const mp_link *link, const moonpool_reply *reply) {
 static void leave_soon(mp_link *link, const mp_trouble *why) {
   uint64_t now = uv_now(link->config.loop), since = now - link->left_at;
   if (link->leaving || link->config.is_subscriber || link->config.url->path) return;
-  if (link->requests.blocking || since < link->leave_pause) return;
+  if (link->blocking > 0 || since < link->leave_pause) return;
   if (since >= 2 * link->leave_pause)
     link->leave_pause = LEAVE_MIN_MS;
   else if (link->leave_pause < LEAVE_MAX_MS)
