@@ -152,7 +152,7 @@ static void publish(mp_canary *c) {
   int status;
   size_t len = (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)++c->number);
   moonpool_bytes argv[] = {{"PUBLISH", 7}, {c->channel, c->channel_len}, {text, len}};
-  mp_buf *out = mp_link_begin(c->config.commands, mp_resp_encoded_size(3, argv), &status);
+  mp_buf *out = mp_link_begin(c->config.commands, 1, mp_resp_encoded_size(3, argv), &status);
   if (!out) { /* no memory, or a full queue, which will not be answered soon anyhow */
     rest(c);
     return;

@@ -53,6 +53,7 @@ void mp_requests_commit(mp_requests *q, const mp_request_info *info) {
   q->reserved = NULL;
   r->next = NULL;
   r->info = *info;
+  r->info.replies += info->replies == 0;
   r->deadline = UINT64_MAX;
   r->number = ++q->numbered;
   r->bytes = q->out.len - q->out_mark;
@@ -63,8 +64,8 @@ void mp_requests_commit(mp_requests *q, const mp_request_info *info) {
     q->first = r;
   q->last = r;
   if (!q->undated) q->undated = r;
-  q->count += info->replies;
-  q->unsent += info->replies;
+  q->count += r->info.replies;
+  q->unsent += r->info.replies;
 }
 
 static mp_request *pop(mp_requests *q) {

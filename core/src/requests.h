@@ -10,7 +10,7 @@ typedef struct mp_request_info {
   void *ctx;
   uint64_t timeout;       /* ms from the loop turn in which it is committed; UINT64_MAX: none */
   uint32_t confirmations; /* 0: replies; else that many pushes (mp_link_confirm) or an error */
-  uint32_t replies;       /* at least 1: commands that it is made of; `cb` is called for each reply,
+  uint32_t replies;       /* 0 is 1: commands that it is made of; `cb` is called for each reply,
                              or once with an error and no reply for all that are left */
 } mp_request_info;
 
