@@ -135,6 +135,10 @@ typedef struct moonpool moonpool;
 typedef struct moonpool_options {
   const char *url;           /* default "redis://127.0.0.1:6379" */
   const char *name;          /* CLIENT SETNAME; NULL: none */
+
+  /* Of the sentinels that a redis+sentinel:// URL names; NULL: what that says, or none. */
+  const char *sentinel_username, *sentinel_password;
+
   uint64_t connect_timeout;  /* ms for one attempt, DNS and handshake included; default 5000 */
   uint64_t command_timeout;  /* ms from the call to the reply; default 10000 */
   uint64_t heartbeat;        /* ms between PINGs of a silent link; lost after two; default 10000 */
@@ -193,7 +197,10 @@ MOONPOOL_EXTERN void moonpool_close(moonpool *client, moonpool_close_cb cb, void
 /* The command link's state. Can't fail. */
 MOONPOOL_EXTERN moonpool_state moonpool_get_state(const moonpool *client);
 
-/* The server's address as errors name it, such as "127.0.0.1:6379". Owned by the client. */
+/* The server's address as errors name it, such as "127.0.0.1:6379". Where sentinels say which
+ * server that is, it is the one that the command link was last connected to, or is connecting to;
+ * before their first answer "sentinel service mymaster". Owned by the client, valid until the loop
+ * runs. */
 MOONPOOL_EXTERN const char *moonpool_address(const moonpool *client);
 
 /* RESP version that this build can speak: 2 or 3. */

@@ -36,6 +36,7 @@ static void on_gathered(uv_idle_t *gathered) {
   if (client->is_closed) return;
   mp_hub_flush(client->hub);
   if (!client->is_closed) mp_link_flush(client->link);
+  if (!client->is_closed && client->sentinel) mp_sentinel_flush(client->sentinel);
 }
 
 void mp_client_mark_dirty(moonpool *client) {
@@ -67,6 +68,15 @@ static void on_dirty(void *ctx) {
 }
 
 static const mp_link_events link_events = {on_ready, on_down, on_readable, on_dirty};
+
+/* ---- where the server is --------------------------------------------------------------------- */
+
+/* What a callback closes meanwhile needs to move no more. */
+static void on_master(void *ctx, const char *address) {
+  moonpool *client = ctx;
+  mp_hub_move(client->hub, address);
+  if (!client->is_closed) mp_link_move(client->link, address);
+}
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -105,6 +115,27 @@ static void on_handle_closed(uv_handle_t *handle) {
   let_go(handle->data);
 }
 
+/* What an option says holds against what the URL says. */
+static int copy_secret(moonpool *client, const char *option, char **to) {
+  if (!option) return MOONPOOL_OK;
+  mp_free(&client->allocator, *to);
+  *to = mp_strndup(&client->allocator, option, strlen(option));
+  return *to ? MOONPOOL_OK : MOONPOOL_ENOMEM;
+}
+
+static int copy_sentinel_options(moonpool *client, const moonpool_options *options, char *message,
+                                 size_t size) {
+  const char *username = options->sentinel_username, *password = options->sentinel_password;
+  client->options.sentinel_username = client->options.sentinel_password = NULL;
+  if ((username || password) && !client->url.service) {
+    snprintf(message, size, "%s: the URL names no sentinels",
+             username ? "sentinel_username" : "sentinel_password");
+    return MOONPOOL_EARG;
+  }
+  int status = copy_secret(client, username, &client->url.sentinel_username);
+  return status ? status : copy_secret(client, password, &client->url.sentinel_password);
+}
+
 static int copy_options(moonpool *client, const moonpool_options *options, char *message,
                         size_t size) {
   client->options = *options;
@@ -122,9 +153,7 @@ static int copy_options(moonpool *client, const moonpool_options *options, char 
   client->scratch = mp_alloc(&client->allocator, SCRATCH_SIZE);
   if (!client->scratch) return MOONPOOL_ENOMEM;
   int status = mp_url_parse(&client->url, &client->allocator, options->url, message, size);
-  if (status != MOONPOOL_OK || !client->url.service) return status;
-  snprintf(message, size, "redis+sentinel:// is not supported: this build has no Sentinel");
-  return MOONPOOL_ENOSUPPORT;
+  return status == MOONPOOL_OK ? copy_sentinel_options(client, options, message, size) : status;
 }
 
 static int make_canary(moonpool *client, uint64_t seed) {
@@ -151,6 +180,13 @@ static int make_links(moonpool *client) {
                            .events = &link_events,
                            .ctx = client};
   uv_random(NULL, NULL, &config.seed, sizeof config.seed, 0, NULL);
+  if (client->url.service) {
+    mp_sentinel_config sentinel = {config, on_dirty, on_master, client};
+    client->sentinel = mp_sentinel_new(&sentinel);
+    if (!client->sentinel) return MOONPOOL_ENOMEM;
+    client->holds++;
+    config.locator = mp_sentinel_locator(client->sentinel);
+  }
   mp_hub_config hub = {client, config, mp_client_mark_dirty};
   client->link = mp_link_new(&config);
   if (!client->link) return MOONPOOL_ENOMEM;
@@ -204,6 +240,7 @@ void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
   if (client->canary) mp_canary_close(client->canary, let_go, client);
   if (client->hub) mp_hub_close(client->hub, let_go, client);
   if (client->link) mp_link_close(client->link, let_go, client);
+  if (client->sentinel) mp_sentinel_close(client->sentinel, let_go, client);
   mp_client_end_empty(client, &error);
   mp_client_tell_waiters(client, UINT64_MAX, &error);
   uv_close((uv_handle_t *)&client->gathered, on_handle_closed);

@@ -6,6 +6,7 @@
 #include "canary.h"
 #include "hub.h"
 #include "link.h"
+#include "sentinel.h"
 #include "url.h"
 
 typedef struct mp_waiter {
@@ -24,7 +25,8 @@ struct moonpool {
   char *name, *scratch;
   mp_link *link;
   mp_hub *hub;
-  mp_canary *canary; /* NULL: none is asked for */
+  mp_canary *canary;     /* NULL: none is asked for */
+  mp_sentinel *sentinel; /* of a URL with a service; else NULL */
   uv_idle_t gathered;
   uv_timer_t told; /* tells who asks late whether the link is ready */
   mp_waiter *waiters;

@@ -19,6 +19,7 @@ static int is_needed(const mp_handshake *h, mp_handshake_step step) {
   case MP_STEP_NAME: return h->name && !h->has_resp3;
   case MP_STEP_LIB_NAME:
   case MP_STEP_LIB_VERSION: return !h->has_no_setinfo;
+  case MP_STEP_ROLE: return h->service != NULL;
   case MP_STEP_SELECT: return h->url->db != 0 && !h->is_subscriber;
   default: return 1;
   }
@@ -73,6 +74,7 @@ static int say(const mp_handshake *h, mp_handshake_step step, mp_buf *out) {
   case MP_STEP_NAME: n = client("SETNAME", NULL, h->name, argv); break;
   case MP_STEP_LIB_NAME: n = client("SETINFO", "LIB-NAME", "moonpool", argv); break;
   case MP_STEP_LIB_VERSION: n = client("SETINFO", "LIB-VER", MOONPOOL_VERSION, argv); break;
+  case MP_STEP_ROLE: argv[n++] = text("ROLE"); break;
   case MP_STEP_SELECT:
     snprintf(db, sizeof db, "%ld", h->url->db);
     argv[n++] = text("SELECT");
@@ -114,6 +116,10 @@ static int begins_with(const moonpool_reply *reply, const char *prefix) {
   return reply->u.string.len >= len && memcmp(reply->u.string.data, prefix, len) == 0;
 }
 
+static int is_text(const moonpool_reply *reply, const char *word) {
+  return reply->u.string.len == strlen(word) && begins_with(reply, word);
+}
+
 /* The server does not know the command, or does not let this user have it. */
 static int is_of_command(const mp_trouble *trouble) {
   if (trouble->status == MOONPOOL_EPERM) return 1;
@@ -122,13 +128,15 @@ static int is_of_command(const mp_trouble *trouble) {
 
 /* An error that leaves the connection usable. Servers before Redis 6 do not know HELLO, some that
  * know it do not speak RESP3, and what stands between may refuse it in words of its own: then AUTH
- * and the rest are said the old way. */
+ * and the rest are said the old way. Who may not ask for the ROLE has the sentinels' word for it.
+ */
 static int is_harmless(const mp_handshake *h, const mp_trouble *trouble) {
   switch (h->step) {
   case MP_STEP_HELLO:
   case MP_STEP_NAME:
   case MP_STEP_LIB_NAME:
-  case MP_STEP_LIB_VERSION: return is_of_command(trouble);
+  case MP_STEP_LIB_VERSION:
+  case MP_STEP_ROLE: return is_of_command(trouble);
   case MP_STEP_PING: return trouble->status == MOONPOOL_EPERM;
   default: return 0;
   }
@@ -151,9 +159,29 @@ static int refuse(mp_handshake *h, const moonpool_reply *reply, const mp_trouble
   return trouble->status == MOONPOOL_EREDIS ? MOONPOOL_ECONN : trouble->status;
 }
 
+/* ["master", ...], ["slave", ...] or ["sentinel", ...]: https://redis.io/commands/role */
+static int check_role(mp_handshake *h, const moonpool_reply *reply, char *message, size_t size) {
+  const moonpool_reply *role = reply->u.list.first;
+  if (reply->type != MOONPOOL_ARRAY || reply->u.list.count == 0 || role->type != MOONPOOL_STRING) {
+    snprintf(message, size, "a strange answer to ROLE");
+    return MOONPOOL_EPROTO;
+  }
+  if (is_text(role, "master")) return MOONPOOL_OK;
+  h->is_no_master = 1;
+  h->traits = MP_TROUBLE_PASSES; /* a failover is under way */
+  const char *what = is_text(role, "slave")      ? "replica"
+                     : is_text(role, "sentinel") ? "sentinel"
+                                                 : "server of another kind";
+  snprintf(message, size, "%s is a %s, not the master of %s", h->url->address, what, h->service);
+  return MOONPOOL_ECONN;
+}
+
 int mp_handshake_reply(mp_handshake *h, const moonpool_reply *reply, char *message, size_t size) {
   h->traits = 0;
+  h->is_no_master = 0;
   if (reply->type != MOONPOOL_ERROR) {
+    int status = h->step == MP_STEP_ROLE ? check_role(h, reply, message, size) : MOONPOOL_OK;
+    if (status != MOONPOOL_OK) return status;
     if (h->step == MP_STEP_HELLO) h->has_resp3 = 1;
   } else {
     const mp_trouble *trouble = mp_trouble_of(reply);

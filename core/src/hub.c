@@ -312,6 +312,10 @@ int mp_hub_ensure_link(mp_hub *hub) {
   return MOONPOOL_OK;
 }
 
+void mp_hub_move(mp_hub *hub, const char *address) {
+  if (hub->link && !hub->is_closed) mp_link_move(hub->link, address);
+}
+
 /* ---- start and end --------------------------------------------------------------------------- */
 
 mp_hub *mp_hub_new(const mp_hub_config *config) {
@@ -365,7 +369,7 @@ static void end_closing(mp_hub *hub) {
 
 void mp_hub_close(mp_hub *hub, void (*on_gone)(void *ctx), void *ctx) {
   char message[256];
-  snprintf(message, sizeof message, "%s: the client was closed", hub->config.link.url->address);
+  snprintf(message, sizeof message, "%s: the client was closed", mp_hub_address(hub));
   moonpool_error error = {MOONPOOL_ECLOSED, message};
   hub->is_closed = 1;
   hub->on_gone = on_gone;

@@ -28,6 +28,9 @@ int mp_hub_subscribe(mp_hub *hub, moonpool_kind kind, const moonpool_bytes *name
 void mp_hub_set_drain(mp_hub *hub, moonpool_drain_cb drain, void *ctx);
 int mp_hub_next(mp_hub *hub, const moonpool_event **event);
 
+/* As mp_link_move. */
+void mp_hub_move(mp_hub *hub, const char *address);
+
 /* Writes due subscribes and unsubscribes, and calls back what is due without a read. */
 void mp_hub_flush(mp_hub *hub);
 

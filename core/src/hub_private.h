@@ -95,7 +95,7 @@ struct mp_hub {
   int is_late; /* the pending timer fired late, and the loop was given one more turn to read */
   void (*on_gone)(void *ctx);
   void *gone_ctx;
-  char last_error[192];
+  char last_error[400];
 };
 
 /* ---- hub_sync.c ---- */
@@ -131,6 +131,11 @@ void mp_hub_begin_turn(mp_hub *hub);
 
 /* Opens the link with the first subscription: MOONPOOL_OK or ENOMEM. */
 int mp_hub_ensure_link(mp_hub *hub);
+
+/* The server's, for messages. */
+static inline const char *mp_hub_address(const mp_hub *hub) {
+  return hub->link ? mp_link_address(hub->link) : hub->config.link.url->address;
+}
 
 /* ---- subscription.c ---- */
 

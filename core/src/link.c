@@ -12,12 +12,19 @@
 
 #define STABLE_MS 1000u /* ready for so long: the next loss starts a new series of attempts */
 #define SLOW_BACKOFF_MS 1000u
+#define NO_MASTER_BACKOFF_MS 1000u /* at most: a failover under way ends soon */
 #define LEAVE_MIN_MS 1000u /* between two times that the link leaves a server for another one */
 #define LEAVE_MAX_MS 60000u
+#define MESSAGE_SIZE 1200u /* that of a lookup names every sentinel */
 
 struct mp_link {
   mp_link_config config;
   moonpool_state state;
+  const mp_url *url; /* config.url, or `located` */
+  mp_url located;    /* owned */
+  mp_lookup lookup;
+  int is_looking;
+  uint64_t looked_since;
   mp_transport *transport;
   mp_resp *resp;
   mp_handshake handshake;
@@ -29,6 +36,7 @@ struct mp_link {
   unsigned attempts;
   int is_closed, was_ever_ready;
   int has_no_setinfo; /* the server does not know it: it is not asked again */
+  int is_moving;      /* the next attempt is due at once */
   const mp_trouble
       *leaving; /* why: nothing new is written; when all is answered, it connects anew */
   uint64_t left_at, leave_pause;
@@ -48,6 +56,7 @@ static void let_go(void *ctx) {
   if (--link->holds > 0 || !link->is_closed) return;
   mp_resp_free(link->resp);
   mp_requests_free(&link->requests);
+  mp_url_free(&link->located, link->config.allocator);
   void (*on_gone)(void *) = link->on_gone;
   void *gone_ctx = link->gone_ctx;
   mp_free(link->config.allocator, link);
@@ -64,6 +73,8 @@ static void close_timer(mp_link *link, uv_timer_t *timer) {
 }
 
 static void drop_transport(mp_link *link) {
+  if (link->is_looking) link->config.locator->cancel(link->config.locator, &link->lookup);
+  link->is_looking = 0;
   if (!link->transport) return;
   mp_transport *transport = link->transport;
   link->transport = NULL;
@@ -91,6 +102,7 @@ static uint64_t backoff(mp_link *link, int status) {
   }
   uint64_t range = least << (link->attempts < 20 ? link->attempts : 20);
   if (range > options->backoff_max) range = options->backoff_max;
+  if (link->handshake.is_no_master && range > NO_MASTER_BACKOFF_MS) range = NO_MASTER_BACKOFF_MS;
   if (floor > options->backoff_max) floor = options->backoff_max;
   return floor + random_below(link, range + 1);
 }
@@ -102,36 +114,65 @@ static void on_backoff_over(uv_timer_t *timer) {
 
 /* Fails what was in flight. `error` says why the link went down. */
 static void fail_sent(mp_link *link, const moonpool_error *error) {
-  char message[512];
+  char message[MESSAGE_SIZE + 64];
   snprintf(message, sizeof message, "%s; the command was possibly executed", error->message);
   moonpool_error lost = {error->status == MOONPOOL_ECLOSED ? MOONPOOL_ECLOSED : MOONPOOL_ECONN,
                          message};
   mp_requests_fail(&link->requests, link->config.is_subscriber, &lost);
 }
 
+/* Sets the timer of the next attempt, which `status` ended the last one. */
+static void wait_for_attempt(mp_link *link, int status) {
+  uint64_t delay = link->is_moving ? 0 : backoff(link, status);
+  link->is_moving = 0;
+  link->handshake.is_no_master = 0;
+  link->retry_at = uv_now(link->config.loop) + delay;
+  uv_timer_start(&link->timer, on_backoff_over, delay, 0);
+  link->attempts++;
+}
+
 static void go_down(mp_link *link, int status, const char *reason) {
   if (link->is_closed || link->state == MOONPOOL_WAITING) return;
-  char message[384];
+  char message[MESSAGE_SIZE];
   snprintf(message, sizeof message, "%s", reason); /* the transport that owns it goes now */
   moonpool_error error = {status, message};
   int was_ready = link->state == MOONPOOL_READY;
   uint64_t now = uv_now(link->config.loop);
   if (was_ready && now - link->ready_since >= STABLE_MS) link->attempts = 0;
-  uint64_t delay = backoff(link, status);
   link->state = MOONPOOL_WAITING;
   link->leaving = NULL;
-  link->retry_at = now + delay;
   drop_transport(link);
-  uv_timer_start(&link->timer, on_backoff_over, delay, 0);
-  link->attempts++;
+  wait_for_attempt(link, status);
   fail_sent(link, &error);
   if (!link->is_closed) link->config.events->on_down(link->config.ctx, was_ready, &error);
 }
 
 void mp_link_fail(mp_link *link, int status, const char *reason) {
-  char message[384];
-  snprintf(message, sizeof message, "%s: %s", link->config.url->address, reason);
+  char message[MESSAGE_SIZE];
+  snprintf(message, sizeof message, "%s: %s", link->url->address, reason);
   go_down(link, status, message);
+}
+
+const char *mp_link_address(const mp_link *link) {
+  return link->url->address;
+}
+
+void mp_link_move(mp_link *link, const char *address) {
+  int is_under_way = link->state != MOONPOOL_IDLE && link->state != MOONPOOL_CLOSED;
+  if (!link->config.locator || !is_under_way || link->is_looking) return;
+  if (link->url == &link->located && !strcmp(link->url->address, address)) return;
+  char message[MESSAGE_SIZE];
+  snprintf(message, sizeof message, "%s: the master of %s is now %s", link->url->address,
+           link->config.locator->service, address);
+  link->attempts = 0;
+  link->is_moving = 1;
+  if (link->state == MOONPOOL_READY) {
+    go_down(link, MOONPOOL_ECONN, message);
+    return;
+  }
+  link->state = MOONPOOL_WAITING; /* who waits for the link is told how the next attempt went */
+  drop_transport(link);
+  wait_for_attempt(link, MOONPOOL_OK);
 }
 
 /* ---- heartbeat ------------------------------------------------------------------------------ */
@@ -209,7 +250,9 @@ static void take_handshake_reply(mp_link *link, const moonpool_reply *reply) {
   char message[256];
   int status = mp_handshake_reply(&link->handshake, reply, message, sizeof message);
   link->down_traits = link->handshake.traits;
-  if (status != MOONPOOL_OK)
+  if (link->handshake.is_no_master)
+    go_down(link, status, message);
+  else if (status != MOONPOOL_OK)
     mp_link_fail(link, status, message);
   else if (mp_handshake_is_waiting(&link->handshake))
     return;
@@ -222,9 +265,10 @@ static void take_handshake_reply(mp_link *link, const moonpool_reply *reply) {
 static void on_open(void *ctx) {
   mp_link *link = ctx;
   link->is_shake_due = 0;
-  mp_handshake_start(&link->handshake, link->config.url, link->config.options->name,
+  mp_handshake_start(&link->handshake, link->url, link->config.options->name,
                      link->config.is_subscriber);
   link->handshake.has_no_setinfo = link->has_no_setinfo;
+  if (link->config.locator) link->handshake.service = link->config.locator->service;
   go_on_shaking(link);
 }
 
@@ -424,7 +468,7 @@ static void on_connect_timeout(uv_timer_t *timer) {
 
 static const mp_transport_events transport_events = {on_open, on_read, on_drain, on_end};
 
-static int open_transport(mp_link *link) {
+static int open_transport(mp_link *link, uint64_t timeout) {
   const moonpool_options *options = link->config.options;
   mp_resp_limits limits = {options->max_reply_bytes, options->max_reply_elements,
                            options->max_reply_depth};
@@ -434,20 +478,59 @@ static int open_transport(mp_link *link) {
   mp_resp_free(link->resp);
   link->resp = mp_resp_new(link->config.allocator, &limits);
   if (!link->resp) return MOONPOOL_ENOMEM;
-  return mp_transport_open(&link->transport, &config, link->config.url, options->connect_timeout);
+  return mp_transport_open(&link->transport, &config, link->url, timeout);
 }
 
-static void attempt(mp_link *link) {
-  link->down_traits = 0;
+/* `spent`: ms of the attempt's time that are gone. */
+static void open_link(mp_link *link, uint64_t spent) {
   uint64_t timeout = link->config.options->connect_timeout;
-  link->state = MOONPOOL_CONNECTING;
-  int status = open_transport(link);
+  if (timeout) timeout = spent < timeout ? timeout - spent : 1;
+  int status = open_transport(link, timeout);
   if (status != MOONPOOL_OK) {
     mp_link_fail(link, status, moonpool_status_text(status));
     return;
   }
   link->holds++;
   if (timeout) uv_timer_start(&link->timer, on_connect_timeout, timeout, 0);
+}
+
+static int take_location(mp_link *link, const mp_url *url) {
+  mp_url located;
+  moonpool_bytes host = {url->host, strlen(url->host)};
+  int status = mp_url_at(&located, link->config.allocator, url, host, url->port);
+  if (status != MOONPOOL_OK) return status;
+  mp_url_free(&link->located, link->config.allocator);
+  link->located = located;
+  link->url = &link->located;
+  link->requests.address = link->url->address;
+  return MOONPOOL_OK;
+}
+
+static void on_located(void *ctx, const mp_url *url, const moonpool_error *error) {
+  mp_link *link = ctx;
+  link->is_looking = 0;
+  if (error) {
+    go_down(link, error->status, error->message);
+    return;
+  }
+  int status = take_location(link, url);
+  if (status == MOONPOOL_OK)
+    open_link(link, uv_now(link->config.loop) - link->looked_since);
+  else
+    mp_link_fail(link, status, moonpool_status_text(status));
+}
+
+static void attempt(mp_link *link) {
+  link->state = MOONPOOL_CONNECTING;
+  link->down_traits = 0;
+  if (!link->config.locator) {
+    open_link(link, 0);
+    return;
+  }
+  link->looked_since = uv_now(link->config.loop);
+  link->is_looking = 1;
+  link->lookup = (mp_lookup){.on_done = on_located, .ctx = link};
+  link->config.locator->look_up(link->config.locator, &link->lookup);
 }
 
 static void on_start(uv_timer_t *timer) {
@@ -465,6 +548,7 @@ mp_link *mp_link_new(const mp_link_config *config) {
   if (!link) return NULL;
   link->config = *config;
   link->random = config->seed | 1;
+  link->url = config->url;
   mp_requests_init(&link->requests, config->loop, config->allocator, config->url->address);
   uv_timer_init(config->loop, &link->timer);
   link->timer.data = link;
@@ -474,7 +558,7 @@ mp_link *mp_link_new(const mp_link_config *config) {
 
 void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx) {
   char message[256];
-  snprintf(message, sizeof message, "%s: the client was closed", link->config.url->address);
+  snprintf(message, sizeof message, "%s: the client was closed", link->url->address);
   moonpool_error error = {MOONPOOL_ECLOSED, message};
   link->is_closed = 1;
   link->state = MOONPOOL_CLOSED;

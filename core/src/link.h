@@ -4,6 +4,7 @@
 #ifndef MP_LINK_H
 #define MP_LINK_H
 
+#include "locator.h"
 #include "mem.h"
 #include "requests.h"
 #include "resp.h"
@@ -28,7 +29,8 @@ typedef struct mp_link_config {
   const moonpool_allocator *allocator;
   const moonpool_options *options; /* borrowed for the link's life */
   const mp_url *url;               /* likewise */
-  char *scratch;                   /* as in mp_transport_config */
+  mp_locator *locator; /* says before each attempt which server it is; NULL: `url`. Outlives it */
+  char *scratch;       /* as in mp_transport_config */
   size_t scratch_size;
   int is_subscriber; /* no SELECT; what was not sent when the link is lost is dropped, not kept */
   const mp_link_events *events;
@@ -51,6 +53,13 @@ moonpool_state mp_link_state(const mp_link *link);
 /* Did the last handshake fail for a reason that passes by itself, such as LOADING? *retry_at: when
  * the next one begins, of the loop's clock. */
 int mp_link_is_passing(const mp_link *link, uint64_t *retry_at);
+/* The server that it is or was last connected to, or is connecting to, as errors name it; before
+ * the locator's first answer that of config.url. Valid until the next attempt. */
+const char *mp_link_address(const mp_link *link);
+
+/* The locator's server is now that of `address`: a link that is connected elsewhere, connecting
+ * there or waiting to, leaves it and looks it up at once. Does nothing on a link without one. */
+void mp_link_move(mp_link *link, const char *address);
 
 /* Room for a request of `size` bytes that counts as `count` commands: the buffer to encode it into,
  * or NULL with *status EQUEUE, ECLOSED or ENOMEM. mp_link_commit must follow at once. */

@@ -6,7 +6,7 @@ moonpool_state moonpool_get_state(const moonpool *client) {
 }
 
 const char *moonpool_address(const moonpool *client) {
-  return client->url.address;
+  return client->is_closed ? client->url.address : mp_link_address(client->link);
 }
 
 int moonpool_resp_version(void) {

@@ -152,9 +152,9 @@ static void on_pending_timer(uv_timer_t *timer) {
   }
   hub->is_late = 0;
   while (!hub->is_closed && (s = overdue(hub, 0))) {
-    char message[320];
+    char message[720];
     snprintf(message, sizeof message, "%s: not confirmed before the deadline%s%s",
-             hub->config.link.url->address, hub->last_error[0] ? "; the last error was: " : "",
+             mp_hub_address(hub), hub->last_error[0] ? "; the last error was: " : "",
              hub->last_error);
     mp_sub_fail(hub, s, MOONPOOL_ETIMEOUT, message);
   }
