@@ -128,7 +128,7 @@ static void on_sentinels(const moonpool_reply *reply, const moonpool_error *erro
 static int ask(mp_probe *p, const char *what, moonpool_reply_cb cb) {
   const moonpool_bytes argv[] = {text("SENTINEL"), text(what), text(p->like->service)};
   int status;
-  mp_buf *out = mp_link_begin(p->link, mp_resp_encoded_size(3, argv), &status);
+  mp_buf *out = mp_link_begin(p->link, 1, mp_resp_encoded_size(3, argv), &status);
   if (!out) return status;
   mp_resp_encode(out, 3, argv);
   mp_link_commit(p->link, &(mp_request_info){.cb = cb, .ctx = p, .timeout = UINT64_MAX});

@@ -71,7 +71,7 @@ static void on_ready(void *ctx) {
   mp_sentinel *s = ctx;
   const moonpool_bytes argv[] = {{"SUBSCRIBE", 9}, {channel, sizeof channel - 1}};
   int status;
-  mp_buf *out = mp_link_begin(s->watch, mp_resp_encoded_size(2, argv), &status);
+  mp_buf *out = mp_link_begin(s->watch, 1, mp_resp_encoded_size(2, argv), &status);
   if (!out) {
     mp_link_fail(s->watch, status, moonpool_status_text(status));
     return;

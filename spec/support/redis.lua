@@ -3,6 +3,7 @@
 --   local redis_server = require "spec.support.redis"
 --   local server = redis_server.start()   on a Unix socket in a fresh folder; saves nothing
 --   local server = redis_server.start { port = true, config = { "requirepass x", "maxclients 9" } }
+--   local sentinel = redis_server.start { port = N, mode = "sentinel", config = … }
 --   server.url          unix:///PATH         server.socket  PATH
 --   server.tcp_url      redis://127.0.0.1:N  server.port    N (with port = true or a number)
 --   server:call("PUBLISH", "a\0b", "x")  one command over a connection of its own, byte-exact: the
@@ -18,7 +19,7 @@
 --   server:start()                       again, on the same socket and port
 --   server:restart()                     kill and start
 --   server:pause(), server:resume()      SIGSTOP: connections stay open and silent; SIGCONT
---   server:is_running(), server.pid, server.folder, server:log()
+--   server:is_running(), server.is_paused, server.pid, server.folder, server:log()
 --
 -- start returns once the server answers. Use after_each(function() server:stop() end); what a
 -- failed spec leaves behind ends with the spec's process.
@@ -171,7 +172,9 @@ local function answers(self)
 end
 
 local function launch(self)
-  self.process = program.start { "redis-server", self.folder .. "/redis.conf" }
+  self.process = program.start {
+    "redis-server", self.folder .. "/redis.conf", self.mode and "--" .. self.mode,
+  }
   self.pid = self.process.pid
   scratch.wait_until(function()
     return answers(self) or not self.process:is_running()
@@ -195,6 +198,7 @@ end
 
 function server_methods:kill()
   self.process:signal("KILL")
+  self.is_paused = false
   self.process:wait()
 end
 
@@ -205,10 +209,12 @@ end
 
 function server_methods:pause()
   self.process:signal("STOP")
+  self.is_paused = true
 end
 
 function server_methods:resume()
   self.process:signal("CONT")
+  self.is_paused = false
 end
 
 local function password_of(lines)
@@ -221,7 +227,7 @@ local function password_of(lines)
 end
 
 local function create(options)
-  local self = setmetatable({ folder = scratch.folder() }, server_mt)
+  local self = setmetatable({ folder = scratch.folder(), mode = options.mode }, server_mt)
   local config = options.config or {}
   self.socket = self.folder .. "/redis.sock"
   self.url = "unix://" .. self.socket
@@ -234,11 +240,12 @@ local function create(options)
   return self
 end
 
----@param options { port: boolean|integer|nil, config: string[]? }?
+---@param options { port: boolean|integer|nil, config: string[]?, mode: string? }?
 function redis_server.start(options)
   options = options or {}
   for name in pairs(options) do
-    assert(name == "port" or name == "config", "redis: unknown option " .. tostring(name))
+    assert(name == "port" or name == "config" or name == "mode",
+      "redis: unknown option " .. tostring(name))
   end
   local self
   for _ = 1, options.port == true and ATTEMPTS or 1 do
