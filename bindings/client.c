@@ -21,6 +21,7 @@ static mp_client *new_client(lua_State *L, mp_runtime *rt) {
   mp_client *client = lua_newuserdatauv(L, sizeof *client, 0);
   *client = (mp_client){.runtime = rt,
                         .ref = LUA_NOREF,
+                        .max_retries = 8,
                         .max_mailbox = 100000,
                         .max_mailbox_bytes = (size_t)64 << 20};
   luaL_setmetatable(L, client_name);
@@ -58,6 +59,8 @@ static int connect_client(lua_State *L) {
   lua_settop(L, 1);
   mp_client *client = new_client(L, rt); /* stays on the stack until the wait is over */
   mp_check_options(L, 1, &options, client);
+  client->command_timeout = options.command_timeout;
+  client->backoff_min = options.backoff_min;
   mp_waiter *w = mp_wait_begin(L, rt);
   int status = moonpool_open(&client->core, &rt->loop, &options, message, sizeof message);
   if (status != MOONPOOL_OK) return mp_fail(L, status, message[0] ? message : NULL);
@@ -115,6 +118,7 @@ static int stats(lua_State *L) {
   set_count(L, "unknown_gaps", s.gaps);
   set_count(L, "canary_losses", s.canary_losses);
   set_count(L, "failures", client->failures);
+  set_count(L, "retries", client->retried);
   lua_pushstring(L, moonpool_canary_error(client->core));
   lua_setfield(L, -2, "canary_error");
   return 1;
@@ -126,6 +130,7 @@ static int close_client(lua_State *L) {
   moonpool *core = client->core;
   client->core = NULL;
   moonpool_close(core, NULL, NULL);
+  mp_end_retries(client);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -16,9 +16,10 @@ static int push_reply(lua_State *L, void *ctx) {
 /* What needs no memory of Lua's is pushed at once; the rest inside the task. */
 static void on_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
   mp_waiter *w = ctx;
-  if (error)
+  if (error) {
+    if (reply && mp_retry_later(w, reply, on_reply)) return;
     mp_wake_error(w, error);
-  else if (reply->type == MOONPOOL_INTEGER) {
+  } else if (reply->type == MOONPOOL_INTEGER) {
     lua_pushinteger(w->L, reply->u.integer);
     mp_wake_now(w, 1);
   } else if (reply->type == MOONPOOL_NIL) {
@@ -44,6 +45,7 @@ int mp_send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_
   const moonpool_bytes *argv = mp_check_words(L, word, first, room, &argc);
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   mp_waiter *w = mp_wait_begin(L, client->runtime);
+  w->since = uv_now(&client->runtime->loop);
   int status = moonpool_command(client->core, argc, argv, timeout, on_reply, w);
   if (status != MOONPOOL_OK) return refuse(L, status, argc, argv);
   return mp_wait(L, w);

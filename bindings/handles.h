@@ -4,6 +4,8 @@
 
 #include "runtime.h"
 
+typedef struct mp_retry mp_retry;
+
 /* A userdata. Anchored while it has subscriptions; else it may be collected, which closes it. */
 typedef struct mp_client {
   mp_runtime *runtime;
@@ -12,8 +14,12 @@ typedef struct mp_client {
   size_t subscriptions; /* open ones */
   size_t max_mailbox;   /* messages; 0: no limit */
   size_t max_mailbox_bytes;
-  uint64_t gaps;     /* messages that overflowed mailboxes */
-  uint64_t failures; /* handlers that failed */
+  uint64_t gaps;                         /* messages that overflowed mailboxes */
+  uint64_t failures;                     /* handlers that failed */
+  uint64_t retried;                      /* commands sent again */
+  uint64_t command_timeout, backoff_min; /* ms; as the core has them */
+  size_t max_retries;
+  mp_retry *retries; /* commands that wait to be sent again */
 } mp_client;
 
 typedef enum mp_gap {
@@ -109,6 +115,15 @@ int mp_send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_
  * first upvalue and the command's name as upvalues; mp_push_command is of the client's own. */
 int mp_push_new_command(lua_State *L, lua_CFunction send);
 int mp_push_command(lua_State *L);
+
+/* ---- retry.c ---- */
+
+/* Has the command that `w` awaits, in a frame of mp_send_command, sent again after a while, with
+ * `cb` and `w`; 0 when the reply, the command, max_retries or its deadline do not allow it. */
+int mp_retry_later(mp_waiter *w, const moonpool_reply *reply, moonpool_reply_cb cb);
+
+/* The client was closed: the commands that wait to be sent again fail with ECLOSED. */
+void mp_end_retries(mp_client *client);
 
 /* ---- view.c ---- */
 

@@ -10,7 +10,7 @@ typedef enum option_type {
   OPTION_TIME,     /* uint64_t ms, of seconds */
   OPTION_COUNT,    /* size_t */
   OPTION_UNSIGNED, /* unsigned */
-  OPTION_MAILBOX   /* size_t of the mp_client */
+  OPTION_CLIENT    /* size_t of the mp_client */
 } option_type;
 
 typedef struct option {
@@ -21,8 +21,8 @@ typedef struct option {
 
 #define OPTION(type, field)                                                                        \
   { #field, offsetof(moonpool_options, field), OPTION_##type }
-#define MAILBOX(field)                                                                             \
-  { #field, offsetof(mp_client, field), OPTION_MAILBOX }
+#define CLIENT(field)                                                                              \
+  { #field, offsetof(mp_client, field), OPTION_CLIENT }
 
 static const option known[] = {OPTION(STRING, url),
                                OPTION(STRING, name),
@@ -43,8 +43,9 @@ static const option known[] = {OPTION(STRING, url),
                                OPTION(COUNT, pool_size),
                                OPTION(COUNT, pool_queue),
                                OPTION(TIME, pool_idle),
-                               MAILBOX(max_mailbox),
-                               MAILBOX(max_mailbox_bytes)};
+                               CLIENT(max_retries),
+                               CLIENT(max_mailbox),
+                               CLIENT(max_mailbox_bytes)};
 
 #define TIME_MAX 1e9 /* seconds */
 
@@ -64,7 +65,7 @@ static size_t check_count(lua_State *L, const char *name, size_t max) {
 
 /* The value on top of the stack. */
 static void set(lua_State *L, const option *o, moonpool_options *options, mp_client *client) {
-  char *at = (o->type == OPTION_MAILBOX ? (char *)client : (char *)options) + o->offset;
+  char *at = (o->type == OPTION_CLIENT ? (char *)client : (char *)options) + o->offset;
   switch (o->type) {
   case OPTION_STRING:
     if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "option '%s' must be a string", o->name);
@@ -79,7 +80,7 @@ static void set(lua_State *L, const option *o, moonpool_options *options, mp_cli
   case OPTION_TIME: *(uint64_t *)at = mp_check_time_option(L, o->name); break;
   case OPTION_UNSIGNED: *(unsigned *)at = (unsigned)check_count(L, o->name, UINT_MAX); break;
   case OPTION_COUNT:
-  case OPTION_MAILBOX: *(size_t *)at = check_count(L, o->name, SIZE_MAX); break;
+  case OPTION_CLIENT: *(size_t *)at = check_count(L, o->name, SIZE_MAX); break;
   }
 }
 

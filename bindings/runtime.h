@@ -33,7 +33,9 @@ struct mp_waiter {
   mp_runtime *runtime;
   mp_push push;
   void *ctx;
-  void *owner; /* for whoever it waits for */
+  void *owner;    /* for whoever it waits for */
+  uint64_t since; /* of a command: when it was sent first, of the loop's clock, ms */
+  size_t retries; /* how often it was sent again */
   int is_yielded, is_done, is_pushed_inside, results;
 };
 

@@ -218,11 +218,12 @@ MOONPOOL_EXTERN const char *moonpool_hiredis_version(void);
 typedef void (*moonpool_reply_cb)(const moonpool_reply *reply, const moonpool_error *error,
                                   void *ctx);
 
-/* Does the error reply say that Redis did nothing, for a reason that passes by itself (LOADING,
- * MASTERDOWN, READONLY, CLUSTERDOWN, TRYAGAIN, NOREPLICAS)? Then the same command may be sent again
- * after a while, unless it runs a script (EVAL, FCALL ...): the script may have made the reply.
- * NULL is no such reply. Can't fail. */
-MOONPOOL_EXTERN int moonpool_is_passing(const moonpool_reply *error);
+/* May this command be sent again after this error reply? Yes when Redis did nothing, for a reason
+ * that passes by itself (LOADING, MASTERDOWN, READONLY, CLUSTERDOWN, TRYAGAIN, NOREPLICAS), and the
+ * command neither blocks nor runs a script, which may have made the reply (EVAL, FCALL ...). `argc`
+ * 0: whatever command it was. `error` NULL is no such reply. Can't fail. */
+MOONPOOL_EXTERN int moonpool_may_repeat(size_t argc, const moonpool_bytes *argv,
+                                        const moonpool_reply *error);
 
 /* Queues one command; all that one loop turn queues travels in one write. `argv` is copied before
  * the call returns. `timeout` in ms; 0 means the client's command_timeout, UINT64_MAX none. `cb`

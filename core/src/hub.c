@@ -333,8 +333,10 @@ mp_hub *mp_hub_new(const mp_hub_config *config) {
   hub->due_tail = &hub->due;
   hub->pending.next = hub->pending.prev = &hub->pending;
   uv_timer_init(config->link.loop, &hub->pending_timer);
-  hub->pending_timer.data = hub;
-  hub->holds = 1;
+  uv_timer_init(config->link.loop, &hub->defer_timer);
+  hub->pending_timer.data = hub->defer_timer.data = hub;
+  hub->random = config->link.seed | 1;
+  hub->holds = 2;
   return hub;
 }
 
@@ -384,6 +386,7 @@ void mp_hub_close(mp_hub *hub, void (*on_gone)(void *ctx), void *ctx) {
   }
   end_closing(hub);
   uv_close((uv_handle_t *)&hub->pending_timer, on_timer_closed);
+  uv_close((uv_handle_t *)&hub->defer_timer, on_timer_closed);
 }
 
 void mp_hub_set_drain(mp_hub *hub, moonpool_drain_cb callback, void *ctx) {

@@ -78,6 +78,9 @@ struct mp_hub {
   size_t commands_in_flight, wanted, confirmed;
   mp_pending pending; /* ring; oldest first */
   uv_timer_t pending_timer;
+  uv_timer_t defer_timer; /* asks again for what Redis refused for a passing reason */
+  uint64_t deferred_at, random;
+  unsigned deferrals; /* in this series */
   moonpool_subscription *due, **due_tail;
   mp_refusal *refusals, *told_refusal;
   moonpool_drain_cb drain;
@@ -123,6 +126,11 @@ void mp_hub_forget_confirmed(mp_hub *hub);
 
 /* Removes the entry if nothing needs it. */
 void mp_hub_release(mp_hub *hub, mp_entry *entry);
+
+/* ---- hub_defer.c ---- */
+
+/* Redis refused the name for a reason that passes: it is asked again after a while. */
+void mp_hub_defer(mp_hub *hub, mp_entry *entry, const moonpool_error *error);
 
 /* ---- hub.c ---- */
 

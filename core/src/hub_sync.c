@@ -3,6 +3,7 @@
  * bounded number of names, a bounded number of them at a time. Redis answers a link's commands in
  * order, so each confirmation belongs to the oldest command on its way. */
 #include "hub_private.h"
+#include "trouble.h"
 
 #include <stdio.h>
 
@@ -70,6 +71,7 @@ void mp_hub_dismiss_leaver(mp_hub *hub, mp_entry *entry) {
 
 static void confirm_subscribed(mp_hub *hub, mp_entry *entry) {
   if (entry->in_flight > 0 || entry->state != MP_ENTRY_SUBSCRIBING) return; /* a later one counts */
+  hub->last_error[0] = '\0';
   set_state(hub, entry, MP_ENTRY_CONFIRMED);
   for (mp_listener *l = mp_listeners_of(entry); l; l = l->next) {
     if (l->is_confirmed) continue;
@@ -180,12 +182,17 @@ static void refuse(mp_hub *hub, mp_entry *entry, const moonpool_error *error) {
 static void refuse_command(mp_hub *hub, command *c, const moonpool_reply *reply,
                            const moonpool_error *error) {
   int is_split = c->size > 1 && is_for_one_name(reply, error);
+  int is_passing = mp_trouble_passes(reply);
   for (uint32_t i = c->done; i < c->size; i++) {
     mp_entry *entry = c->items[i].entry;
     entry->in_flight--;
     if (c->items[i].leaver) mp_hub_leaver_done(hub, c->items[i].leaver);
     if (entry->in_flight > 0) continue; /* a later command decides */
-    if (c->is_subscribe && !is_split) {
+    if (c->is_subscribe && is_passing && mp_listeners_of(entry)) {
+      mp_hub_defer(hub, entry, error);
+      continue;
+    }
+    if (c->is_subscribe && !is_split && !is_passing) {
       refuse(hub, entry, error);
       continue;
     }
@@ -243,7 +250,8 @@ typedef enum need { NEED_NOTHING, NEED_SUBSCRIBE, NEED_UNSUBSCRIBE } need;
 static need need_of(const mp_entry *entry) {
   int is_there = entry->state == MP_ENTRY_SUBSCRIBING || entry->state == MP_ENTRY_CONFIRMED;
   int is_wanted = mp_listeners_of(entry) != NULL;
-  if (is_wanted && !is_there && entry->state != MP_ENTRY_REFUSED) return NEED_SUBSCRIBE;
+  int is_refused = entry->state == MP_ENTRY_REFUSED || entry->state == MP_ENTRY_DEFERRED;
+  if (is_wanted && !is_there && !is_refused) return NEED_SUBSCRIBE;
   return !is_wanted && is_there ? NEED_UNSUBSCRIBE : NEED_NOTHING;
 }
 

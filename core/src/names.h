@@ -12,7 +12,8 @@ typedef enum mp_entry_state {
   MP_ENTRY_SUBSCRIBING, /* SUBSCRIBE is on its way */
   MP_ENTRY_CONFIRMED,
   MP_ENTRY_LEAVING, /* UNSUBSCRIBE is on its way */
-  MP_ENTRY_REFUSED  /* Redis said no; asked again after the next reconnect */
+  MP_ENTRY_REFUSED, /* Redis said no; asked again after the next reconnect */
+  MP_ENTRY_DEFERRED /* Redis said not now; asked again by the hub's defer_timer */
 } mp_entry_state;
 
 typedef struct mp_entry {

@@ -1,6 +1,9 @@
 #include "trouble.h"
 
+#include "commands.h"
+
 #include <string.h>
+#include <strings.h>
 
 #define NO_CLUSTER "moonpool follows no redirections: this is a node of a Redis Cluster"
 
@@ -48,7 +51,18 @@ int mp_trouble_is_of_script(const moonpool_reply *error) {
   return 0;
 }
 
-int moonpool_is_passing(const moonpool_reply *error) {
-  if (!error || error->type != MOONPOOL_ERROR) return 0;
+int mp_trouble_passes(const moonpool_reply *error) {
   return (mp_trouble_of(error)->traits & MP_TROUBLE_PASSES) && !mp_trouble_is_of_script(error);
+}
+
+static int runs_script(const moonpool_bytes *word) {
+  if (word->len >= 4 && !strncasecmp(word->data, "EVAL", 4)) return 1;
+  return word->len >= 5 && !strncasecmp(word->data, "FCALL", 5);
+}
+
+int moonpool_may_repeat(size_t argc, const moonpool_bytes *argv, const moonpool_reply *error) {
+  const char *hint;
+  if (!error || error->type != MOONPOOL_ERROR || !mp_trouble_passes(error)) return 0;
+  if (argc == 0) return 1;
+  return mp_command_class_of(argc, argv, &hint) == MP_COMMAND_PLAIN && !runs_script(argv);
 }

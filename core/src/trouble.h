@@ -25,6 +25,9 @@ typedef struct mp_trouble {
  * Can't fail. */
 const mp_trouble *mp_trouble_of(const moonpool_reply *error);
 
+/* Did Redis do nothing, for a reason that passes? */
+int mp_trouble_passes(const moonpool_reply *error);
+
 /* Did a script run into it? Then what came before it in the script was done. (Redis 7 says so at
  * the end; Redis before 7 begins such an error with ERR.) */
 int mp_trouble_is_of_script(const moonpool_reply *error);

@@ -58,7 +58,7 @@ TEST(errors_are_told_apart_by_their_first_words) {
     const mp_trouble *trouble = mp_trouble_of(&error);
     CHECK_INT(trouble->status, known[i].status);
     CHECK_INT(trouble->traits, known[i].traits);
-    CHECK_INT(moonpool_is_passing(&error), (known[i].traits & PASSES) != 0);
+    CHECK_INT(mp_trouble_passes(&error), (known[i].traits & PASSES) != 0);
   }
 }
 
@@ -70,20 +70,35 @@ TEST(what_a_script_ran_into_does_not_pass) {
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     moonpool_reply error = error_of(words[i]);
     CHECK(mp_trouble_is_of_script(&error));
-    CHECK(!moonpool_is_passing(&error));
+    CHECK(!mp_trouble_passes(&error));
   }
 }
 
-TEST(other_replies_do_not_pass) {
+TEST(what_may_be_repeated) {
+  moonpool_reply loading = error_of("LOADING x"), oom = error_of("OOM x");
   moonpool_reply text = {.type = MOONPOOL_STRING, .u.string = {"LOADING", 7}};
-  CHECK(!moonpool_is_passing(NULL));
-  CHECK(!moonpool_is_passing(&text));
+  static const struct {
+    const char *word;
+    int may;
+  } commands[] = {{"SET", 1},   {"set", 1},        {"EVA", 1},       {"EVAL", 0},
+                  {"eval", 0},  {"EVALSHA_RO", 0}, {"FCALL", 0},     {"fcall_ro", 0},
+                  {"BLPOP", 0}, {"WAIT", 0},       {"SUBSCRIBE", 0}, {"PUBLISH", 1}};
+  CHECK(moonpool_may_repeat(0, NULL, &loading));
+  CHECK(!moonpool_may_repeat(0, NULL, &oom));
+  CHECK(!moonpool_may_repeat(0, NULL, &text));
+  CHECK(!moonpool_may_repeat(0, NULL, NULL));
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    moonpool_bytes argv[] = {{commands[i].word, strlen(commands[i].word)}, {"k", 1}};
+    CHECK_INT(moonpool_may_repeat(2, argv, &loading), commands[i].may);
+    CHECK(!moonpool_may_repeat(2, argv, &oom));
+    CHECK(!moonpool_may_repeat(2, argv, NULL));
+  }
 }
 
 static const test_case tests[] = {
     TEST_CASE(errors_are_told_apart_by_their_first_words),
     TEST_CASE(what_a_script_ran_into_does_not_pass),
-    TEST_CASE(other_replies_do_not_pass),
+    TEST_CASE(what_may_be_repeated),
 };
 
 int main(int argc, char **argv) {
