@@ -129,6 +129,7 @@ static int close_client(lua_State *L) {
   mp_client *client = mp_check_client(L, 1);
   moonpool *core = client->core;
   client->core = NULL;
+  mp_client_drop_batches(client);
   moonpool_close(core, NULL, NULL);
   mp_end_retries(client);
   lua_pushboolean(L, 1);
@@ -163,6 +164,7 @@ void mp_open_client(lua_State *L, int runtime_index) {
   lua_newtable(L);
   mp_set_functions(L, methods, runtime_index);
   mp_set_command_methods(L, runtime_index);
+  mp_set_batch_methods(L, runtime_index);
   mp_set_view_methods(L, runtime_index);
   mp_set_subscribe_methods(L, runtime_index);
   lua_pushcclosure(L, index_client, 2);

@@ -14,10 +14,9 @@ static int push_reply(lua_State *L, void *ctx) {
 }
 
 /* What needs no memory of Lua's is pushed at once; the rest inside the task. */
-static void on_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
+void mp_on_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
   mp_waiter *w = ctx;
   if (error) {
-    if (reply && mp_retry_later(w, reply, on_reply)) return;
     mp_wake_error(w, error);
   } else if (reply->type == MOONPOOL_INTEGER) {
     lua_pushinteger(w->L, reply->u.integer);
@@ -30,7 +29,12 @@ static void on_reply(const moonpool_reply *reply, const moonpool_error *error, v
   }
 }
 
-static int refuse(lua_State *L, int status, size_t argc, const moonpool_bytes *argv) {
+/* Likewise for a command that may be sent again. */
+static void on_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
+  if (!error || !reply || !mp_retry_later(ctx, reply, on_reply)) mp_on_reply(reply, error, ctx);
+}
+
+int mp_fail_command(lua_State *L, int status, size_t argc, const moonpool_bytes *argv) {
   const char *hint = status == MOONPOOL_ENOSUPPORT ? moonpool_command_hint(argc, argv) : NULL;
   if (!hint) return mp_fail(L, status, NULL);
   lua_pushlstring(L, argv[0].data, argv[0].len);
@@ -47,7 +51,7 @@ int mp_send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_
   mp_waiter *w = mp_wait_begin(L, client->runtime);
   w->since = uv_now(&client->runtime->loop);
   int status = moonpool_command(client->core, argc, argv, timeout, on_reply, w);
-  if (status != MOONPOOL_OK) return refuse(L, status, argc, argv);
+  if (status != MOONPOOL_OK) return mp_fail_command(L, status, argc, argv);
   return mp_wait(L, w);
 }
 

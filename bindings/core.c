@@ -15,6 +15,21 @@ static void set_features(lua_State *L) {
   lua_setfield(L, -2, "features");
 }
 
+/* The tables of methods, to which moonpool's Lua adds some. */
+static void set_methods(lua_State *L) {
+  static const char *const names[] = {"client", "view", NULL};
+  lua_newtable(L);
+  for (const char *const *name = names; *name; name++) {
+    lua_pushfstring(L, "moonpool.%s", *name);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, -1, "__index");
+    lua_getupvalue(L, -1, 2);
+    lua_setfield(L, -4, *name);
+    lua_pop(L, 2);
+  }
+  lua_setfield(L, -2, "methods");
+}
+
 __attribute__((visibility("default"))) int luaopen_moonpool_core(lua_State *L);
 
 int luaopen_moonpool_core(lua_State *L) {
@@ -23,11 +38,13 @@ int luaopen_moonpool_core(lua_State *L) {
   mp_open_dispatch(L, rt, 1);
   mp_open_subscription(L, 1);
   mp_open_view(L, 1);
+  mp_open_recorder(L, 1);
   lua_newtable(L);
   mp_set_functions(L, functions, 1);
   mp_open_task(L, 1);
   mp_open_timer(L, 1);
   mp_open_client(L, 1);
+  set_methods(L);
   mp_open_reply(L);
   mp_open_json(L);
   lua_setfield(L, -2, "json");

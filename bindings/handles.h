@@ -14,6 +14,7 @@ typedef struct mp_client {
   size_t subscriptions; /* open ones */
   size_t max_mailbox;   /* messages; 0: no limit */
   size_t max_mailbox_bytes;
+  struct mp_batch *batches;              /* recorded, not sent */
   uint64_t gaps;                         /* messages that overflowed mailboxes */
   uint64_t failures;                     /* handlers that failed */
   uint64_t retried;                      /* commands sent again */
@@ -109,6 +110,12 @@ void mp_set_command_methods(lua_State *L, int runtime_index);
 int mp_send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_bytes word,
                     int first);
 
+/* moonpool_reply_cb: wakes the mp_waiter with the results. */
+void mp_on_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx);
+
+/* mp_fail for a command that was not accepted: says what to use instead. */
+int mp_fail_command(lua_State *L, int status, size_t argc, const moonpool_bytes *argv);
+
 /* For __index: pushes the method of a command that was not used before, by its name at index 2, and
  * keeps it in the table of methods, which is the running function's second upvalue. Returns how
  * many values it pushed: 0 when the name can be no command's. `send` gets the running function's
@@ -137,6 +144,16 @@ mp_client *mp_check_target(lua_State *L, int index, uint64_t *timeout);
 /* The timeout in a table of options at `index`, which has no others, or nil: seconds, 0 for none,
  * as moonpool_command takes it; `otherwise` when there is none. */
 uint64_t mp_check_timeout_option(lua_State *L, int index, uint64_t otherwise);
+
+/* ---- batch.c ---- */
+
+/* Adds pipeline and transaction to the table of methods on top of L, of clients or views. */
+void mp_set_batch_methods(lua_State *L, int runtime_index);
+
+/* ---- recorder.c ---- */
+
+/* The client is closed: what is being recorded will not be sent. */
+void mp_client_drop_batches(mp_client *client);
 
 /* ---- subscription.c ---- */
 

@@ -73,6 +73,7 @@ struct mp_runtime {
   struct mp_client *draining;     /* whose read is being taken; NULL: exhausted */
   struct mp_sub *due, **due_tail; /* mailboxes to be dispatched */
   int is_running, is_stopped, is_closing;
+  int is_recording; /* perhaps: mp_is_recording knows */
 };
 
 /* ---- runtime.c ---- */
@@ -175,6 +176,11 @@ void mp_spawn(lua_State *L, mp_runtime *rt, int nargs);
 void mp_open_task(lua_State *L,
                   int runtime_index); /* metatable, spawn, sleep into the table on top */
 
+/* ---- batch.c ---- */
+
+/* Does L run the function of a pipeline or transaction? */
+int mp_is_recording(lua_State *L);
+
 /* ---- dispatch.c ---- */
 
 /* A new dispatcher's loop and `next`; called once for a runtime. */
@@ -194,6 +200,7 @@ void mp_dispatch_due(mp_runtime *rt);
 void mp_open_timer(lua_State *L, int runtime_index);
 void mp_open_client(lua_State *L, int runtime_index);
 void mp_open_view(lua_State *L, int runtime_index);
+void mp_open_recorder(lua_State *L, int runtime_index);
 void mp_open_subscription(lua_State *L, int runtime_index);
 void mp_open_json(lua_State *L);
 int mp_open_system(lua_State *L);

@@ -22,17 +22,30 @@ int mp_can_wait(lua_State *L, mp_runtime *rt) {
   return is_task(L, rt) ? lua_isyieldable(L) : is_main(L) && !rt->is_running && !rt->current;
 }
 
+/* A task inside a C function that cannot be yielded across, or the main state perhaps inside a
+ * recording function. A wait that was refused any later would leave what it waits for to the next
+ * one. */
+static void check_place(lua_State *L, mp_runtime *rt) {
+  if (mp_is_recording(L))
+    luaL_error(L, "cannot wait here: the function of a pipeline or transaction only records "
+                  "commands");
+  if (is_task(L, rt))
+    luaL_error(L, "cannot wait here: a C function has called this one, and cannot wait for it");
+  rt->is_recording = 0; /* such a function has failed */
+}
+
 mp_waiter *mp_wait_begin(lua_State *L, mp_runtime *rt) {
   mp_waiter *w = NULL;
-  if (is_task(L, rt) && !lua_isyieldable(L))
-    luaL_error(L, "cannot wait here: a C function has called this one, and cannot wait for it");
-  else if (is_task(L, rt))
+  if (is_task(L, rt)) {
+    if (!lua_isyieldable(L)) check_place(L, rt);
     w = &rt->current->waiter;
-  else if (is_main(L) && !rt->is_running)
+  } else if (is_main(L) && !rt->is_running) {
+    if (rt->is_recording) check_place(L, rt);
     w = &rt->main_waiter;
-  else
+  } else {
     luaL_error(L, "cannot wait here: this coroutine was not started by moonpool "
                   "(use moonpool.spawn, or call from a handler)");
+  }
   *w = (mp_waiter){.L = L, .runtime = rt, .task = w == &rt->main_waiter ? NULL : rt->current};
   if (w->task) return w;
   w->L = rt->parcel;

@@ -109,6 +109,7 @@ void mp_open_view(lua_State *L, int runtime_index) {
   lua_pushvalue(L, runtime_index);
   lua_newtable(L);
   mp_set_functions(L, methods, runtime_index);
+  mp_set_batch_methods(L, runtime_index);
   lua_pushcclosure(L, index_view, 2);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, tostring_view);

@@ -97,7 +97,8 @@ describe("with", function()
       end
       assert.error_matches(function() redis:with() end, "table expected")
       assert.error_matches(function() redis:with(5) end, "table expected")
-      for _, name in ipairs { "close", "subscribe", "psubscribe", "ssubscribe", "state", "stats" } do
+      for _, name in ipairs { "close", "subscribe", "psubscribe", "ssubscribe", "state",
+        "stats" } do
         assert.error_matches(function() return redis:with({})[name] end,
           name .. ": call it on the client, not on a view of it")
       end
