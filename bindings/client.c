@@ -5,7 +5,14 @@
 
 static const char client_name[] = "moonpool.client";
 
+/* Every command checks its client: the metatable's address saves looking it up by its name. */
 mp_client *mp_check_client(lua_State *L, int index) {
+  const mp_runtime *rt = mp_runtime_of(L);
+  if (rt && lua_getmetatable(L, index)) {
+    int is_client = lua_topointer(L, -1) == rt->client_metatable;
+    lua_pop(L, 1);
+    if (is_client) return lua_touserdata(L, index);
+  }
   return luaL_checkudata(L, index, client_name);
 }
 
@@ -160,6 +167,8 @@ static const luaL_Reg functions[] = {{"connect", connect_client}, {NULL, NULL}};
 
 void mp_open_client(lua_State *L, int runtime_index) {
   luaL_newmetatable(L, client_name);
+  mp_runtime *rt = lua_touserdata(L, runtime_index);
+  rt->client_metatable = lua_topointer(L, -1);
   lua_pushvalue(L, runtime_index);
   lua_newtable(L);
   mp_set_functions(L, methods, runtime_index);

@@ -58,9 +58,10 @@ struct mp_runtime {
   mp_task *current; /* the task that runs now, or NULL */
   int values;       /* registry reference of the table that holds callbacks and anchors */
   int clients;      /* of a table with weak values: clients by address */
-  int hook;         /* the error hook, a reference into `values`; LUA_NOREF: standard error */
-  int dispatch;     /* the dispatch loop, likewise */
-  size_t active;    /* tasks, timers and handlers that keep run going */
+  const void *client_metatable;
+  int hook;      /* the error hook, a reference into `values`; LUA_NOREF: standard error */
+  int dispatch;  /* the dispatch loop, likewise */
+  size_t active; /* tasks, timers and handlers that keep run going */
   mp_waiter main_waiter;
   lua_State *parcel; /* a thread on which the main waiter's results lie until it takes them */
   mp_waiter *ready, **ready_tail;

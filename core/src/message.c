@@ -1,5 +1,7 @@
 #include "message.h"
 
+#include "plain.h"
+
 #include <string.h>
 
 /* "*3\r\n$7\r\nmessage\r\n", "*3\r\n$8\r\nsmessage\r\n", "*4\r\n$8\r\npmessage\r\n": an array in
@@ -24,22 +26,6 @@ int mp_message_begins(const char *at, size_t len) {
          memcmp(at + 1, "4\r\n$8\r\n", 7) == 0;
 }
 
-/* A whole bulk string "$<length>\r\n<bytes>\r\n" at `at`: where it ends, or NULL. Lengths over
- * eight digits, and with zeros in front, are left to the reader. */
-static const char *take_bulk(const char *at, const char *end, moonpool_bytes *out) {
-  size_t len = 0;
-  if (end - at < 6 || at[0] != '$' || (at[1] == '0' && at[2] != '\r')) return NULL;
-  const char *digit = at + 1, *stop = end - at > 10 ? at + 9 : end - 2;
-  for (; digit < stop && *digit >= '0' && *digit <= '9'; digit++)
-    len = len * 10 + (size_t)(*digit - '0');
-  if (digit == at + 1 || digit[0] != '\r' || digit[1] != '\n') return NULL;
-  const char *data = digit + 2;
-  if ((size_t)(end - data) < len + 2 || data[len] != '\r' || data[len + 1] != '\n') return NULL;
-  out->data = data;
-  out->len = len;
-  return data + len + 2;
-}
-
 /* The word after the head: how many elements follow it, or 0. */
 static int take_word(moonpool_reply *word, const char *at) {
   size_t len = at[5] == '7' ? 7 : 8;
@@ -59,7 +45,7 @@ const char *mp_message_parse(mp_message_reply *reply, const char *at, const char
   if (more == 0) return NULL;
   const char *next = at + HEAD + n[1].u.string.len + 2;
   for (int i = 2; i < 2 + more; i++) {
-    next = take_bulk(next, end, &n[i].u.string);
+    next = mp_bulk_parse(next, end, &n[i].u.string);
     if (!next) return NULL;
   }
   n[0].type = at[0] == '>' ? MOONPOOL_PUSH : MOONPOOL_ARRAY;

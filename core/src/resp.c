@@ -2,15 +2,16 @@
  * reply in an arena that is used again for the next one. The reader owns its input buffer, the
  * mp_resp owns the arena; a reply borrows from the arena until the next mp_resp_next.
  *
- * What pub/sub lives on does not even get there: a message that lies whole in the bytes read is
- * taken apart in place (message.c) and borrows from them. Everything else, and a message that was
- * cut, is the reader's.
+ * Most of what comes does not even get there: a message (message.c), and a string, status or
+ * integer that is a whole reply (plain.c), is taken apart in place if it lies whole in the bytes
+ * read, and borrows from them. Everything else, and what was cut, is the reader's.
  *
  * hiredis moves the rest of its buffer down whenever 1,024 bytes were consumed (read.c,
  * redisReaderGetReply), so it is fed in slices: what it moves is then at most one slice. */
 #include "resp.h"
 
 #include "message.h"
+#include "plain.h"
 
 #include <hiredis/hiredis.h>
 #include <hiredis/read.h>
@@ -52,6 +53,7 @@ struct mp_resp {
   size_t arena_bytes;
   char patched; /* the type of the reply under way that hiredis does not know; else 0 */
   mp_message_reply message_reply;
+  moonpool_reply plain_reply;
   int status;
   char message[192];
 };
@@ -284,26 +286,30 @@ static int feed_slice(mp_resp *p) {
   return 0;
 }
 
-/* Takes back from the reader what it has not looked at yet, if a message begins there. */
+/* Takes back from the reader what it has not looked at yet, if it could be taken apart in place. */
 static void unfeed(mp_resp *p) {
   redisReader *r = p->reader;
+  const char *at = r->buf + r->pos;
   size_t rest = r->len - r->pos;
-  if (rest > p->fed || !mp_message_begins(r->buf + r->pos, rest)) return;
+  if (rest > p->fed || !(mp_plain_begins(*at) || mp_message_begins(at, rest))) return;
   p->input -= rest;
   p->input_len += rest;
   p->fed -= rest;
   r->pos = r->len;
 }
 
-/* A message that lies whole in the input. */
-static const moonpool_reply *take_message(mp_resp *p) {
-  const char *end = mp_message_parse(&p->message_reply, p->input, p->input + p->input_len);
+/* A message or a plain reply that lies whole in the input. */
+static const moonpool_reply *take_whole(mp_resp *p) {
+  const char *at = p->input, *input_end = at + p->input_len;
+  int is_plain = mp_plain_begins(*at);
+  const char *end = is_plain ? mp_plain_parse(&p->plain_reply, at, input_end)
+                             : mp_message_parse(&p->message_reply, at, input_end);
   if (!end) return NULL;
   if (p->limits.bytes && (size_t)(end - p->input) > p->limits.bytes)
     return NULL; /* the reader's to refuse */
   p->input_len -= (size_t)(end - p->input);
   p->input = end;
-  return &p->message_reply.nodes[0];
+  return is_plain ? &p->plain_reply : &p->message_reply.nodes[0];
 }
 
 static int reader_failed(mp_resp *p) {
@@ -346,7 +352,7 @@ int mp_resp_next(mp_resp *p, const moonpool_reply **reply) {
   if (p->status != MOONPOOL_OK) return p->status;
   redisReader *r = p->reader;
   int is_empty = r->len == r->pos && r->ridx < 0;
-  if (is_empty && p->input_len > 0 && (*reply = take_message(p))) return 1;
+  if (is_empty && p->input_len > 0 && (*reply = take_whole(p))) return 1;
   if (r->ridx < 0) reuse_arena(p); /* else the first half of a reply is in it */
   for (;;) {
     if (!is_empty) {
