@@ -126,6 +126,10 @@ static int stats(lua_State *L) {
   set_count(L, "canary_losses", s.canary_losses);
   set_count(L, "failures", client->failures);
   set_count(L, "retries", client->retried);
+  if (*moonpool_last_error(client->core)) {
+    lua_pushstring(L, moonpool_last_error(client->core));
+    lua_setfield(L, -2, "last_error");
+  }
   lua_pushstring(L, moonpool_canary_error(client->core));
   lua_setfield(L, -2, "canary_error");
   return 1;

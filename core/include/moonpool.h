@@ -133,8 +133,8 @@ typedef struct moonpool moonpool;
 /* Fill with moonpool_options_init, then change what should differ. Strings are copied by
  * moonpool_open. A limit of 0 means: no such limit. */
 typedef struct moonpool_options {
-  const char *url;           /* default "redis://127.0.0.1:6379" */
-  const char *name;          /* CLIENT SETNAME; NULL: none */
+  const char *url;  /* default "redis://127.0.0.1:6379" */
+  const char *name; /* CLIENT SETNAME; NULL: none */
 
   /* Of the sentinels that a redis+sentinel:// URL names; NULL: what that says, or none. */
   const char *sentinel_username, *sentinel_password;
@@ -202,6 +202,10 @@ MOONPOOL_EXTERN moonpool_state moonpool_get_state(const moonpool *client);
  * before their first answer "sentinel service mymaster". Owned by the client, valid until the loop
  * runs. */
 MOONPOOL_EXTERN const char *moonpool_address(const moonpool *client);
+
+/* What ended the command link's last connection, or failed its last attempt to connect, as errors
+ * say it; "" when nothing did. Valid until the loop runs. Can't fail. */
+MOONPOOL_EXTERN const char *moonpool_last_error(const moonpool *client);
 
 /* RESP version that this build can speak: 2 or 3. */
 MOONPOOL_EXTERN int moonpool_resp_version(void);

@@ -40,8 +40,9 @@ struct mp_link {
   const mp_trouble
       *leaving; /* why: nothing new is written; when all is answered, it connects anew */
   uint64_t left_at, leave_pause;
-  int blocking;     /* as mp_link_count_blocking says */
-  int is_shake_due; /* the handshake's next command waits until the last one is written */
+  char last_error[MESSAGE_SIZE]; /* of the last attempt or connection */
+  int blocking;         /* as mp_link_count_blocking says */
+  int is_shake_due;     /* the handshake's next command waits until the last one is written */
   int has_read, has_pinged, is_late; /* since the last heartbeat */
   int holds;                         /* handles and transports that libuv still has */
   void (*on_gone)(void *ctx);
@@ -136,6 +137,7 @@ static void go_down(mp_link *link, int status, const char *reason) {
   char message[MESSAGE_SIZE];
   snprintf(message, sizeof message, "%s", reason); /* the transport that owns it goes now */
   moonpool_error error = {status, message};
+  snprintf(link->last_error, sizeof link->last_error, "%s", message);
   int was_ready = link->state == MOONPOOL_READY;
   uint64_t now = uv_now(link->config.loop);
   if (was_ready && now - link->ready_since >= STABLE_MS) link->attempts = 0;
@@ -582,6 +584,10 @@ moonpool_state mp_link_state(const mp_link *link) {
 int mp_link_is_passing(const mp_link *link, uint64_t *retry_at) {
   *retry_at = link->retry_at;
   return link->state == MOONPOOL_WAITING && (link->down_traits & MP_TROUBLE_PASSES);
+}
+
+const char *mp_link_last_error(const mp_link *link) {
+  return link->last_error;
 }
 
 void mp_link_get_stats(const mp_link *link, mp_link_stats *stats) {

@@ -61,6 +61,9 @@ const char *mp_link_address(const mp_link *link);
  * there or waiting to, leaves it and looks it up at once. Does nothing on a link without one. */
 void mp_link_move(mp_link *link, const char *address);
 
+/* What ended the last connection or attempt, as errors say it; "" before. Valid until the next. */
+const char *mp_link_last_error(const mp_link *link);
+
 /* Room for a request of `size` bytes that counts as `count` commands: the buffer to encode it into,
  * or NULL with *status EQUEUE, ECLOSED or ENOMEM. mp_link_commit must follow at once. */
 mp_buf *mp_link_begin(mp_link *link, size_t count, size_t size, int *status);

@@ -9,6 +9,10 @@ const char *moonpool_address(const moonpool *client) {
   return client->is_closed ? client->url.address : mp_link_address(client->link);
 }
 
+const char *moonpool_last_error(const moonpool *client) {
+  return client->is_closed ? "" : mp_link_last_error(client->link);
+}
+
 int moonpool_resp_version(void) {
   return mp_resp_version();
 }

@@ -5,16 +5,19 @@
 #include <string.h>
 #include <strings.h>
 
+#define AGAIN (MP_TROUBLE_PASSES | MP_TROUBLE_REPEAT)
 #define NO_CLUSTER "moonpool follows no redirections: this is a node of a Redis Cluster"
 
 /* Redis's own words: createSharedObjects in its server.c, getNodeByQuery in cluster.c, acl.c. */
 static const mp_trouble troubles[] = {
-    {"LOADING", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
-    {"MASTERDOWN", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
-    {"READONLY", MOONPOOL_EREDIS, MP_TROUBLE_PASSES | MP_TROUBLE_ELSEWHERE, NULL},
-    {"CLUSTERDOWN", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
-    {"TRYAGAIN", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
-    {"NOREPLICAS", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
+    {"LOADING", MOONPOOL_EREDIS, AGAIN, NULL},
+    {"MASTERDOWN", MOONPOOL_EREDIS, AGAIN, NULL},
+    {"READONLY", MOONPOOL_EREDIS, AGAIN | MP_TROUBLE_ELSEWHERE, NULL},
+    {"CLUSTERDOWN", MOONPOOL_EREDIS, AGAIN, NULL},
+    {"TRYAGAIN", MOONPOOL_EREDIS, AGAIN, NULL},
+    {"NOREPLICAS", MOONPOOL_EREDIS, AGAIN, NULL},
+    /* a script may run for ever, and SCRIPT KILL is for the program to say */
+    {"BUSY", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
     {"ERR max number of clients", MOONPOOL_EREDIS, MP_TROUBLE_PASSES, NULL},
     {"UNBLOCKED force unblock", MOONPOOL_EREDIS, MP_TROUBLE_ELSEWHERE, NULL},
     {"MOVED", MOONPOOL_ENOSUPPORT, 0, NO_CLUSTER},
@@ -63,6 +66,7 @@ static int runs_script(const moonpool_bytes *word) {
 int moonpool_may_repeat(size_t argc, const moonpool_bytes *argv, const moonpool_reply *error) {
   const char *hint;
   if (!error || error->type != MOONPOOL_ERROR || !mp_trouble_passes(error)) return 0;
+  if (!(mp_trouble_of(error)->traits & MP_TROUBLE_REPEAT)) return 0;
   if (argc == 0) return 1;
   return mp_command_class_of(argc, argv, &hint) == MP_COMMAND_PLAIN && !runs_script(argv);
 }

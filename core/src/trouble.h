@@ -6,12 +6,14 @@
 #include <moonpool.h>
 
 typedef enum mp_trouble_trait {
-  /* Redis did nothing, for a reason that passes by itself: the same may be sent again. */
+  /* Redis did nothing, for a reason that passes by itself. */
   MP_TROUBLE_PASSES = 1,
   /* Another connection may lead to a server that does it. */
   MP_TROUBLE_ELSEWHERE = 2,
   /* In a handshake: it will not be otherwise before somebody changes something. */
-  MP_TROUBLE_STAYS = 4
+  MP_TROUBLE_STAYS = 4,
+  /* Passes so soon that the same command is sent again. */
+  MP_TROUBLE_REPEAT = 8
 } mp_trouble_trait;
 
 typedef struct mp_trouble {

@@ -11,7 +11,8 @@ enum {
   NONE,
   PASSES = MP_TROUBLE_PASSES,
   ELSEWHERE = MP_TROUBLE_ELSEWHERE,
-  STAYS = MP_TROUBLE_STAYS
+  STAYS = MP_TROUBLE_STAYS,
+  AGAIN = MP_TROUBLE_PASSES | MP_TROUBLE_REPEAT
 };
 
 static const struct {
@@ -19,12 +20,12 @@ static const struct {
   int status;
   unsigned traits;
 } known[] = {
-    {"LOADING Redis is loading the dataset in memory", MOONPOOL_EREDIS, PASSES},
-    {"MASTERDOWN Link with MASTER is down", MOONPOOL_EREDIS, PASSES},
-    {"READONLY You can't write against a read only replica.", MOONPOOL_EREDIS, PASSES | ELSEWHERE},
-    {"CLUSTERDOWN Hash slot not served", MOONPOOL_EREDIS, PASSES},
-    {"TRYAGAIN Multiple keys request during rehashing of slot", MOONPOOL_EREDIS, PASSES},
-    {"NOREPLICAS Not enough good replicas to write.", MOONPOOL_EREDIS, PASSES},
+    {"LOADING Redis is loading the dataset in memory", MOONPOOL_EREDIS, AGAIN},
+    {"MASTERDOWN Link with MASTER is down", MOONPOOL_EREDIS, AGAIN},
+    {"READONLY You can't write against a read only replica.", MOONPOOL_EREDIS, AGAIN | ELSEWHERE},
+    {"CLUSTERDOWN Hash slot not served", MOONPOOL_EREDIS, AGAIN},
+    {"TRYAGAIN Multiple keys request during rehashing of slot", MOONPOOL_EREDIS, AGAIN},
+    {"NOREPLICAS Not enough good replicas to write.", MOONPOOL_EREDIS, AGAIN},
     {"ERR max number of clients reached", MOONPOOL_EREDIS, PASSES},
     {"ERR max number of clients + cluster connections reached", MOONPOOL_EREDIS, PASSES},
     {"UNBLOCKED force unblock from blocking operation, instance state changed", MOONPOOL_EREDIS,
@@ -39,7 +40,7 @@ static const struct {
     {"ERR Client sent AUTH, but no password is set", MOONPOOL_EAUTH, STAYS},
     {"DENIED Redis is running in protected mode", MOONPOOL_EREDIS, STAYS},
     /* reported as they are */
-    {"BUSY Redis is busy running a script.", MOONPOOL_EREDIS, NONE},
+    {"BUSY Redis is busy running a script.", MOONPOOL_EREDIS, PASSES},
     {"BUSYGROUP Consumer Group name already exists", MOONPOOL_EREDIS, NONE},
     {"OOM command not allowed when used memory > 'maxmemory'.", MOONPOOL_EREDIS, NONE},
     {"MISCONF Errors writing to the AOF file: No space left on device", MOONPOOL_EREDIS, NONE},
@@ -49,7 +50,7 @@ static const struct {
     {"LOADINGS", MOONPOOL_EREDIS, NONE},
     {"NOPE", MOONPOOL_EREDIS, NONE},
     {"", MOONPOOL_EREDIS, NONE},
-    {"LOADING", MOONPOOL_EREDIS, PASSES},
+    {"LOADING", MOONPOOL_EREDIS, AGAIN},
 };
 
 TEST(errors_are_told_apart_by_their_first_words) {
@@ -59,6 +60,7 @@ TEST(errors_are_told_apart_by_their_first_words) {
     CHECK_INT(trouble->status, known[i].status);
     CHECK_INT(trouble->traits, known[i].traits);
     CHECK_INT(mp_trouble_passes(&error), (known[i].traits & PASSES) != 0);
+    CHECK_INT(moonpool_may_repeat(0, NULL, &error), (known[i].traits & AGAIN) == AGAIN);
   }
 }
 
