@@ -5,13 +5,18 @@ static const luaL_Reg functions[] = {{"run", mp_run},   {"stop", mp_stop},      
                                      {"time", mp_time}, {"on_error", mp_on_error}, {NULL, NULL}};
 
 static void set_features(lua_State *L) {
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
   lua_pushboolean(L, moonpool_resp_version() >= 3);
   lua_setfield(L, -2, "resp3");
   lua_pushstring(L, moonpool_hiredis_version());
   lua_setfield(L, -2, "hiredis");
   lua_pushstring(L, uv_version_string());
   lua_setfield(L, -2, "libuv");
+  if (moonpool_tls_version())
+    lua_pushstring(L, moonpool_tls_version());
+  else
+    lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "tls");
   lua_setfield(L, -2, "features");
 }
 

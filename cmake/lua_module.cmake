@@ -16,8 +16,8 @@ set_target_properties(moonpool_lua PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lua/moonpool)
 target_include_directories(moonpool_lua PRIVATE bindings core/include core/src
                                                 ${lua_include_dirs})
-target_link_libraries(moonpool_lua PRIVATE PkgConfig::LIBUV moonpool_hiredis PkgConfig::JANSSON
-                                           moonpool_flags)
+target_link_libraries(moonpool_lua PRIVATE PkgConfig::LIBUV moonpool_hiredis moonpool_openssl
+                                           PkgConfig::JANSSON moonpool_flags)
 
 # A host that closes its Lua state unloads its modules, but libuv's threads may still run our code.
 check_linker_flag(C "-Wl,-z,nodelete" MOONPOOL_HAS_NODELETE)

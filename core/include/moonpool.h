@@ -158,6 +158,14 @@ typedef struct moonpool_options {
   size_t pool_size;          /* links of the pool; default 16 */
   size_t pool_queue;         /* who may wait for one of them (EQUEUE); default 10000 */
   uint64_t pool_idle; /* ms until a link of the pool that nobody uses is closed; default 60000 */
+  /* TLS, with a rediss:// URL (EARG with another). Files are PEM and are read by moonpool_open.
+   * What is NULL here may stand in the URL's query, under the same name. */
+  const char *tls_ca_file;     /* CAs to trust; with neither this nor tls_ca_dir: the system's */
+  const char *tls_ca_dir;      /* the same as a directory that `openssl rehash` has prepared */
+  const char *tls_cert_file;   /* the client's certificate and its chain; NULL: none */
+  const char *tls_key_file;    /* its key, without a passphrase; NULL: it is in tls_cert_file */
+  const char *tls_server_name; /* whom the server's certificate is to name; NULL: the URL's host */
+  int tls_verify;              /* 0: any server will do, even an impostor; default 1 */
   const moonpool_allocator *allocator; /* NULL: the C library's */
 } moonpool_options;
 
@@ -209,6 +217,10 @@ MOONPOOL_EXTERN const char *moonpool_last_error(const moonpool *client);
 
 /* RESP version that this build can speak: 2 or 3. */
 MOONPOOL_EXTERN int moonpool_resp_version(void);
+
+/* The library that this build does TLS with, such as "OpenSSL 3.0.19 27 Jan 2026"; NULL: none, and
+ * rediss:// is ENOSUPPORT. Static. Its memory is not the client's allocator's. */
+MOONPOOL_EXTERN const char *moonpool_tls_version(void);
 
 /* Version of the hiredis that this build was made with, such as "0.14.1". Static. */
 MOONPOOL_EXTERN const char *moonpool_hiredis_version(void);

@@ -24,7 +24,8 @@ void moonpool_options_init(moonpool_options *options) {
                                 .subscribe_window = 16,
                                 .pool_size = 16,
                                 .pool_queue = 10000,
-                                .pool_idle = 60000};
+                                .pool_idle = 60000,
+                                .tls_verify = 1};
 }
 
 /* ---- before the loop polls ------------------------------------------------------------------- */
@@ -104,6 +105,7 @@ static void let_go(void *ctx) {
   moonpool_allocator allocator = client->allocator;
   moonpool_close_cb on_gone = client->on_gone;
   void *gone_ctx = client->gone_ctx;
+  mp_tls_free(client->tls);
   mp_url_free(&client->url, &allocator);
   mp_free(&allocator, client->name);
   mp_free(&allocator, client->scratch);
@@ -141,6 +143,9 @@ static int copy_options(moonpool *client, const moonpool_options *options, char 
   client->options = *options;
   client->options.allocator = &client->allocator;
   client->options.url = NULL;
+  client->options.tls_ca_file = client->options.tls_ca_dir = NULL;
+  client->options.tls_cert_file = client->options.tls_key_file = NULL;
+  client->options.tls_server_name = NULL;
   if (options->name && !is_good_name(options->name)) {
     snprintf(message, size, "name: spaces and control characters are not allowed");
     return MOONPOOL_EARG;
@@ -177,6 +182,7 @@ static int make_links(moonpool *client) {
                            .url = &client->url,
                            .scratch = client->scratch,
                            .scratch_size = SCRATCH_SIZE,
+                           .tls = client->tls,
                            .events = &link_events,
                            .ctx = client};
   uv_random(NULL, NULL, &config.seed, sizeof config.seed, 0, NULL);

@@ -22,6 +22,7 @@ struct moonpool {
   moonpool_allocator allocator;
   uv_loop_t *loop;
   mp_url url;
+  mp_tls *tls; /* NULL: none is wanted */
   char *name, *scratch;
   mp_link *link;
   mp_hub *hub;

@@ -8,6 +8,7 @@
 #include "mem.h"
 #include "requests.h"
 #include "resp.h"
+#include "tls.h"
 #include "url.h"
 
 typedef struct mp_link mp_link;
@@ -32,6 +33,7 @@ typedef struct mp_link_config {
   mp_locator *locator; /* says before each attempt which server it is; NULL: `url`. Outlives it */
   char *scratch;       /* as in mp_transport_config */
   size_t scratch_size;
+  mp_tls *tls;       /* likewise */
   int is_subscriber; /* no SELECT; what was not sent when the link is lost is dropped, not kept */
   const mp_link_events *events;
   void *ctx;

@@ -17,6 +17,10 @@ int moonpool_resp_version(void) {
   return mp_resp_version();
 }
 
+const char *moonpool_tls_version(void) {
+  return mp_tls_version();
+}
+
 const char *moonpool_hiredis_version(void) {
   return mp_resp_hiredis_version();
 }

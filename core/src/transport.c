@@ -18,7 +18,7 @@ enum { MAX_READS = 16 };
 /* A write buffer larger than this is not kept for the next write. */
 static const size_t MAX_KEPT = 1 << 20;
 
-typedef enum phase { STARTING, RESOLVING, CONNECTING, OPEN, ENDED } phase;
+typedef enum phase { STARTING, RESOLVING, CONNECTING, TLS_HANDSHAKE, OPEN, ENDED } phase;
 
 struct mp_transport {
   mp_transport_config config;
@@ -41,14 +41,26 @@ struct mp_transport {
   int is_named;   /* the address was resolved: messages tell which */
   uint64_t share; /* ms for the address being tried */
   int failure;    /* of the address tried last; an error of libuv's */
+  int tls_status; /* TLS has failed, so no other address is tried: EAUTH or EPROTO */
   char reasons[512];
 
   int write_error; /* writing has failed: an error of libuv's */
   mp_buf out;      /* what the socket has not taken, after `sent` bytes that it has */
   size_t sent;
 
-  char address[]; /* url->address */
+  mp_tls_stream *tls; /* of the socket; NULL: no TLS */
+  const char *host;   /* url->host, inside `address` */
+  char address[];     /* url->address */
 };
+
+static ssize_t receive(mp_transport *t) {
+  if (t->tls) return mp_tls_recv(t->tls, t->config.scratch, t->config.scratch_size);
+  return mp_socket_recv(t->fd, t->config.scratch, t->config.scratch_size);
+}
+
+static ssize_t transmit(mp_transport *t, const char *data, size_t len) {
+  return t->tls ? mp_tls_send(t->tls, data, len) : mp_socket_send(t->fd, data, len);
+}
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
@@ -92,23 +104,34 @@ static void watch(mp_transport *t) {
   uv_poll_start(&t->poll, events, on_poll);
 }
 
+static void read_failed(mp_transport *t, int error) {
+  int status;
+  if (error == UV_EPROTO && t->tls) {
+    const char *reason = mp_tls_reason(t->tls, &status);
+    end(t, status, "%s: %s", t->address, reason);
+  } else {
+    end(t, MOONPOOL_ECONN, "read from %s: %s", t->address, uv_strerror(error));
+  }
+}
+
 /* Hands over what has come. With `is_last` until nothing is left, else as long as reads are full:
  * libuv tells again if there is more. Nonzero when the socket was found empty. */
 static int read_some(mp_transport *t, int is_last) {
   for (int i = 0; i < MAX_READS; i++) {
-    ssize_t got = mp_socket_recv(t->fd, t->config.scratch, t->config.scratch_size);
+    ssize_t got = receive(t);
     if (got == UV_EAGAIN) return 1;
     if (got == 0) {
       end(t, MOONPOOL_ECONN, "%s closed the connection", t->address);
       return 1;
     }
     if (got < 0) {
-      end(t, MOONPOOL_ECONN, "read from %s: %s", t->address, uv_strerror((int)got));
+      read_failed(t, (int)got);
       return 1;
     }
     t->config.events->on_read(t->config.ctx, t->config.scratch, (size_t)got);
     if (t->phase != OPEN) return 1;
-    if (!is_last && (size_t)got < t->config.scratch_size) return 0;
+    if (is_last || (t->tls && mp_tls_is_over(t->tls))) continue;
+    if ((size_t)got < t->config.scratch_size) return 0;
   }
   return 0;
 }
@@ -129,7 +152,7 @@ static void report_failed_write(mp_transport *t) {
 }
 
 static void write_rest(mp_transport *t) {
-  ssize_t sent = mp_socket_send(t->fd, t->out.data + t->sent, t->out.len - t->sent);
+  ssize_t sent = transmit(t, t->out.data + t->sent, t->out.len - t->sent);
   if (sent > 0) t->sent += (size_t)sent;
   if (sent >= 0 && t->sent < t->out.len) return;
   t->sent = 0;
@@ -144,8 +167,7 @@ static void write_rest(mp_transport *t) {
 int mp_transport_write(mp_transport *t, mp_buf *buf) {
   assert(t->phase >= OPEN && !mp_transport_is_writing(t));
   ssize_t sent = 0;
-  if (t->phase == OPEN && !t->write_error && buf->len)
-    sent = mp_socket_send(t->fd, buf->data, buf->len);
+  if (t->phase == OPEN && !t->write_error && buf->len) sent = transmit(t, buf->data, buf->len);
   if (sent < 0) write_failed(t, (int)sent);
   if (t->phase != OPEN || t->write_error || (size_t)sent == buf->len) {
     mp_buf_clear(buf, MAX_KEPT);
@@ -181,17 +203,30 @@ static void on_poll_closed(uv_handle_t *handle) {
 static void close_socket(mp_transport *t) {
   if (!t->is_polled || uv_is_closing((uv_handle_t *)&t->poll)) return;
   uv_close((uv_handle_t *)&t->poll, on_poll_closed);
+  mp_tls_stream_free(t->tls);
+  t->tls = NULL;
   mp_socket_close(t->fd);
+}
+
+/* In words, why `tried` was of no use. */
+static void write_reason(mp_transport *t, int error, char *reason, size_t size) {
+  int is_shaking = t->phase == TLS_HANDSHAKE;
+  const char *where = is_shaking ? "TLS handshake: " : "";
+  if (error == UV_EPROTO && is_shaking)
+    snprintf(reason, size, "%s", mp_tls_reason(t->tls, &t->tls_status));
+  else if (error == UV_ETIMEDOUT && t->share)
+    snprintf(reason, size, "%sno answer within %" PRIu64 " ms", where, t->share);
+  else if (error == UV_EOF)
+    snprintf(reason, size, "%sthe peer closed the connection", where);
+  else
+    snprintf(reason, size, "%s%s", where, uv_strerror(error));
 }
 
 /* Why `tried` was of no use: kept for the message, should all fail. */
 static void add_reason(mp_transport *t, int error) {
-  char reason[64], ip[64] = "";
+  char reason[400], ip[64] = "";
   size_t len = strlen(t->reasons);
-  if (error == UV_ETIMEDOUT && t->share)
-    snprintf(reason, sizeof reason, "no answer within %" PRIu64 " ms", t->share);
-  else
-    uv_strerror_r(error, reason, sizeof reason);
+  write_reason(t, error, reason, sizeof reason);
   if (t->is_named)
     getnameinfo(t->tried->ai_addr, t->tried->ai_addrlen, ip, sizeof ip, NULL, 0, NI_NUMERICHOST);
   snprintf(t->reasons + len, sizeof t->reasons - len, "%s%s%s%s%s", len ? "; " : "", reason,
@@ -202,6 +237,8 @@ static void add_reason(mp_transport *t, int error) {
 static void attempt_failed(mp_transport *t, int error) {
   uv_timer_stop(&t->timer);
   add_reason(t, error);
+  if (t->tls_status) t->next = NULL;
+  t->phase = CONNECTING;
   close_socket(t); /* then on_poll_closed goes on with the next */
 }
 
@@ -240,8 +277,36 @@ static void connect_next(mp_transport *t) {
     if (!error) return;
     add_reason(t, error);
   }
-  end(t, t->failure == UV_ETIMEDOUT ? MOONPOOL_ETIMEOUT : MOONPOOL_ECONN, "connect to %s: %s",
-      t->address, t->reasons);
+  int status = t->failure == UV_ETIMEDOUT ? MOONPOOL_ETIMEOUT : MOONPOOL_ECONN;
+  end(t, t->tls_status ? t->tls_status : status, "connect to %s: %s", t->address, t->reasons);
+}
+
+static void opened(mp_transport *t) {
+  uv_timer_stop(&t->timer);
+  t->phase = OPEN;
+  watch(t);
+  t->config.events->on_open(t->config.ctx);
+}
+
+/* With a `status` the socket has an error, of which OpenSSL's attempt to use it tells the most. */
+static void shake(mp_transport *t, int status) {
+  int events, error = mp_tls_shake(t->tls, &events);
+  if (error == UV_EAGAIN && status) error = status;
+  if (error == UV_EAGAIN)
+    uv_poll_start(&t->poll, events, on_poll);
+  else if (error)
+    attempt_failed(t, error);
+  else
+    opened(t);
+}
+
+static void start_tls(mp_transport *t) {
+  t->phase = TLS_HANDSHAKE;
+  t->tls = mp_tls_stream_new(t->config.tls, t->fd, t->host);
+  if (t->tls)
+    shake(t, 0);
+  else
+    attempt_failed(t, UV_ENOMEM);
 }
 
 static void attempt_done(mp_transport *t, int status) {
@@ -250,11 +315,11 @@ static void attempt_done(mp_transport *t, int status) {
     attempt_failed(t, error ? error : status);
     return;
   }
-  uv_timer_stop(&t->timer);
   if (t->tried != &t->unix_info) mp_socket_tune(t->fd);
-  t->phase = OPEN;
-  watch(t);
-  t->config.events->on_open(t->config.ctx);
+  if (t->config.tls)
+    start_tls(t);
+  else
+    opened(t);
 }
 
 /* With a negative `status` the socket has an error, and libuv watches it no longer. */
@@ -262,6 +327,10 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   mp_transport *t = poll->data;
   if (t->phase == CONNECTING) {
     attempt_done(t, status);
+    return;
+  }
+  if (t->phase == TLS_HANDSHAKE) {
+    shake(t, status);
     return;
   }
   int is_empty = 0;
@@ -315,7 +384,8 @@ static void on_timer(uv_timer_t *timer) {
       connect_next(t);
     break;
   case RESOLVING: resolve_timed_out(t); break;
-  case CONNECTING: attempt_failed(t, UV_ETIMEDOUT); break;
+  case CONNECTING:
+  case TLS_HANDSHAKE: attempt_failed(t, UV_ETIMEDOUT); break;
   case OPEN: report_failed_write(t); break;
   case ENDED: break;
   }
@@ -361,10 +431,13 @@ static int start_unix(mp_transport *t, const mp_url *url) {
 
 static mp_transport *make(const mp_transport_config *config, const mp_url *url, uint64_t timeout) {
   size_t address_size = strlen(url->address) + 1;
-  mp_transport *t = mp_calloc(config->allocator, sizeof *t + address_size);
+  size_t host_size = url->host ? strlen(url->host) + 1 : 0;
+  mp_transport *t = mp_calloc(config->allocator, sizeof *t + address_size + host_size);
   if (!t) return NULL;
   memcpy(t->address, url->address, address_size);
+  if (url->host) t->host = memcpy(t->address + address_size, url->host, host_size);
   t->config = *config;
+  if (!url->tls) t->config.tls = NULL;
   mp_buf_init(&t->out, config->allocator);
   /* The loop's time is from before whatever its program has been doing since. */
   uv_update_time(config->loop);
@@ -377,7 +450,7 @@ static mp_transport *make(const mp_transport_config *config, const mp_url *url, 
 int mp_transport_open(mp_transport **transport, const mp_transport_config *config,
                       const mp_url *url, uint64_t timeout) {
   *transport = NULL;
-  if (url->tls) return MOONPOOL_ENOSUPPORT;
+  if (url->tls && !config->tls) return MOONPOOL_ENOSUPPORT;
   mp_transport *t = make(config, url, timeout);
   if (!t) return MOONPOOL_ENOMEM;
   int status = url->path ? start_unix(t, url) : start_tcp(t, url);

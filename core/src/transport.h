@@ -1,9 +1,11 @@
-/* A byte stream on libuv: TCP or Unix socket. One transport is one attempt at a connection: it
- * opens, carries bytes, ends once, and is freed; a link makes a new one for the next attempt. */
+/* A byte stream on libuv: TCP, with TLS or without, or Unix socket. One transport is one attempt at
+ * a connection: it opens, carries bytes, ends once, and is freed; a link makes a new one for the
+ * next attempt. */
 #ifndef MP_TRANSPORT_H
 #define MP_TRANSPORT_H
 
 #include "mem.h"
+#include "tls.h"
 #include "url.h"
 
 typedef struct mp_transport mp_transport;
@@ -29,12 +31,15 @@ typedef struct mp_transport_config {
   void *ctx;
   char *scratch;
   size_t scratch_size;
+  mp_tls *tls; /* borrowed; for URLs with TLS */
 } mp_transport_config;
 
 /* Starts connecting to `url` (borrowed only during the call): resolves the name anew, tries each
- * address in the order that the resolver gave. `timeout` in ms covers DNS and all attempts; each
- * address gets its share of what is left, so that a dead first address does not use it up. Returns
- * MOONPOOL_OK and *transport, or ENOMEM, ENOSUPPORT (TLS), EARG (a Unix socket's path that is
+ * address in the order that the resolver gave. `timeout` in ms covers DNS and all attempts, the
+ * handshake of TLS included; each address gets its share of what is left, so that a dead first
+ * address does not use it up. A server that TLS fails with, or whose certificate is refused, ends
+ * the attempt: who answers so is no dead address. Returns MOONPOOL_OK and *transport, or ENOMEM,
+ * ENOSUPPORT (no `tls`), EARG (a Unix socket's path that is
  * longer than the system allows; mp_url_parse refuses those); all else that can fail shows as
  * on_end. A `timeout` of 0 means none. */
 int mp_transport_open(mp_transport **transport, const mp_transport_config *config,

@@ -1,6 +1,7 @@
 /* Takes Redis URLs apart. Every string of the result is the caller's. */
 #include "url_private.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/un.h>
@@ -13,6 +14,7 @@ typedef struct option {
   const char *name;
   int (*is_known)(const mp_url *url); /* to a URL of that kind */
   int (*take)(mp_url_parser *p, mp_span value);
+  size_t string; /* where in mp_url its value is kept, if there is no `take` */
 } option;
 
 static int is_unix(const mp_url *url) {
@@ -23,18 +25,29 @@ static int is_of_sentinels(const mp_url *url) {
   return url->service != NULL;
 }
 
-static int take_sentinel_username(mp_url_parser *p, mp_span value) {
-  return mp_url_decode(p, value, "sentinel_username", &p->url->sentinel_username);
+static int has_tls(const mp_url *url) {
+  return url->tls;
 }
 
-static int take_sentinel_password(mp_url_parser *p, mp_span value) {
-  return mp_url_decode(p, value, "sentinel_password", &p->url->sentinel_password);
+static int take_tls_verify(mp_url_parser *p, mp_span value) {
+  p->url->tls_no_verify = mp_span_is(value, "false");
+  if (p->url->tls_no_verify || mp_span_is(value, "true")) return MOONPOOL_OK;
+  return mp_url_fail(p, MOONPOOL_EARG, "bad URL: tls_verify is neither true nor false");
 }
+
+#define STRING(field, is_known)                                                                    \
+  { #field, is_known, NULL, offsetof(mp_url, field) }
 
 static const option options[] = {
-    {"db", is_unix, mp_url_parse_db},
-    {"sentinel_username", is_of_sentinels, take_sentinel_username},
-    {"sentinel_password", is_of_sentinels, take_sentinel_password},
+    {"db", is_unix, mp_url_parse_db, 0},
+    STRING(sentinel_username, is_of_sentinels),
+    STRING(sentinel_password, is_of_sentinels),
+    STRING(tls_ca_file, has_tls),
+    STRING(tls_ca_dir, has_tls),
+    STRING(tls_cert_file, has_tls),
+    STRING(tls_key_file, has_tls),
+    STRING(tls_server_name, has_tls),
+    {"tls_verify", has_tls, take_tls_verify, 0},
 };
 
 enum { OPTION_COUNT = sizeof options / sizeof *options };
@@ -44,10 +57,20 @@ static unsigned find_option(const mp_url *url, mp_span key) {
   unsigned i = 0;
   for (; i < OPTION_COUNT; i++) {
     const option *o = &options[i];
-    if (strlen(o->name) != key.len || memcmp(o->name, key.data, key.len)) continue;
-    if (o->is_known(url)) break;
+    if (mp_span_is(key, o->name) && o->is_known(url)) break;
   }
   return i;
+}
+
+static int refuse_option(mp_url_parser *p, mp_span key) {
+  int is_of_tls = key.len > 4 && !memcmp(key.data, "tls_", 4) && !p->url->tls;
+  return mp_url_fail(p, MOONPOOL_EARG, "bad URL: unknown option \"%.*s\" in the query%s",
+                     mp_span_quoted(key), key.data, is_of_tls ? "; TLS is rediss://" : "");
+}
+
+static int take_option(mp_url_parser *p, const option *o, mp_span value) {
+  char **string = (char **)((char *)p->url + o->string);
+  return o->take ? o->take(p, value) : mp_url_decode(p, value, o->name, string);
 }
 
 /* "key=value&key=value". Values may be secrets, keys are not. */
@@ -57,15 +80,13 @@ static int parse_query(mp_url_parser *p, mp_span query) {
   while (!status && query.data) {
     mp_span rest = mp_span_split(&query, '&'), key = query, value = mp_span_split(&key, '=');
     unsigned i = find_option(p->url, key);
-    if (query.len && (i == OPTION_COUNT || !value.data))
-      return mp_url_fail(p, MOONPOOL_EARG, "bad URL: unknown option \"%.*s\" in the query",
-                         mp_span_quoted(key), key.data);
+    if (query.len && (i == OPTION_COUNT || !value.data)) return refuse_option(p, key);
     if (query.len && (taken & 1u << i))
       return mp_url_fail(p, MOONPOOL_EARG, "bad URL: option \"%s\" is there twice",
                          options[i].name);
     if (query.len) {
       taken |= 1u << i;
-      status = options[i].take(p, value);
+      status = take_option(p, &options[i], value);
     }
     query = rest;
   }
@@ -91,6 +112,11 @@ static int parse_redis(mp_url_parser *p, mp_span rest) {
   if (!status) status = mp_url_parse_host(p, rest, p->url, REDIS_PORT);
   if (!status && db.len) status = mp_url_parse_db(p, db);
   return status ? status : parse_query(p, query);
+}
+
+static int parse_rediss(mp_url_parser *p, mp_span rest) {
+  p->url->tls = 1;
+  return parse_redis(p, rest);
 }
 
 /* "host[:port],host[:port],…". */
@@ -177,7 +203,7 @@ typedef struct scheme {
 
 static const scheme schemes[] = {
     {"redis", parse_redis, NULL},     {"unix", parse_unix, NULL},
-    {"rediss", NULL, "TLS"},          {"redis+sentinel", parse_of_sentinels, NULL},
+    {"rediss", parse_rediss, NULL},   {"redis+sentinel", parse_of_sentinels, NULL},
     {"rediss+sentinel", NULL, "TLS"}, {"redis+cluster", NULL, "Redis Cluster"},
 };
 
@@ -243,8 +269,8 @@ void mp_url_free(mp_url *url, const moonpool_allocator *allocator) {
   mp_free(allocator, url->password);
   mp_free(allocator, url->address);
   mp_free(allocator, url->service);
-  mp_free(allocator, url->sentinel_username);
-  mp_free(allocator, url->sentinel_password);
+  for (unsigned i = 0; i < OPTION_COUNT; i++)
+    if (!options[i].take) mp_free(allocator, *(char **)((char *)url + options[i].string));
   for (size_t i = 0; i < url->sentinel_count; i++) mp_url_free(&url->sentinels[i], allocator);
   mp_free(allocator, url->sentinels);
   memset(url, 0, sizeof *url);

@@ -1,4 +1,4 @@
-/* redis:// unix:// redis+sentinel:// URLs, taken apart. */
+/* redis:// rediss:// unix:// redis+sentinel:// URLs, taken apart. */
 #ifndef MP_URL_H
 #define MP_URL_H
 
@@ -21,6 +21,9 @@ typedef struct mp_url {
   struct mp_url *sentinels; /* with a service: host, port (26379 unless given), address of each */
   size_t sentinel_count;
   char *sentinel_username, *sentinel_password; /* of the sentinels themselves; NULL: none */
+  /* With `tls`, as in moonpool_options; NULL: not given. */
+  char *tls_ca_file, *tls_ca_dir, *tls_cert_file, *tls_key_file, *tls_server_name;
+  int tls_no_verify; /* tls_verify=false */
 } mp_url;
 
 /* Takes `text` apart into *url, whose strings the caller owns (mp_url_free). On failure returns
@@ -28,7 +31,8 @@ typedef struct mp_url {
  * that names what was wrong and where into `message`, and leaves *url all zero. A password is never
  * written into a message. Percent-encoding in user, password and path is decoded (RFC 3986).
  * `?db=N` names the database after a Unix socket's path; `?sentinel_username=` and
- * `sentinel_password=` follow a service; any other query is refused by name. */
+ * `sentinel_password=` follow a service; the options of TLS, by their names in moonpool_options, go
+ * with rediss://; any other query is refused by name. */
 int mp_url_parse(mp_url *url, const moonpool_allocator *allocator, const char *text, char *message,
                  size_t size);
 

@@ -31,6 +31,10 @@ size_t mp_span_find(mp_span s, char byte) {
   return at ? (size_t)(at - s.data) : s.len;
 }
 
+int mp_span_is(mp_span s, const char *text) {
+  return s.len == strlen(text) && !memcmp(s.data, text, s.len);
+}
+
 mp_span mp_span_from(mp_span s, size_t start) {
   return (mp_span){s.data + start, s.len - start};
 }

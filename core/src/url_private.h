@@ -32,6 +32,8 @@ int mp_span_quoted(mp_span s);
 /* Where `byte` is first in `s`, or s.len. */
 size_t mp_span_find(mp_span s, char byte);
 
+int mp_span_is(mp_span s, const char *text);
+
 /* What follows the first `start` bytes. */
 mp_span mp_span_from(mp_span s, size_t start);
 

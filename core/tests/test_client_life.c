@@ -11,7 +11,7 @@ TEST(wrong_options_are_named) {
   } wrong[] = {
       {"http://h", NULL, MOONPOOL_EARG, "unknown scheme"},
       {"redis://h:x", NULL, MOONPOOL_EARG, "port"},
-      {"rediss://h", NULL, MOONPOOL_ENOSUPPORT, "rediss://"},
+      {"redis+cluster://h", NULL, MOONPOOL_ENOSUPPORT, "redis+cluster://"},
       {"redis://h", "a b", MOONPOOL_EARG, "name"},
       {"redis://h", "a\nb", MOONPOOL_EARG, "name"},
       {"redis://h", "\xc3\xa4", MOONPOOL_EARG, "name"},

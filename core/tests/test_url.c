@@ -44,6 +44,27 @@ static const good_url good[] = {
      {.host = "b\xc3\xbc\x63her.example",
       .port = 6379,
       .address = "b\xc3\xbc\x63her.example:6379"}},
+    {"rediss://u:p@h:1/2",
+     {.host = "h",
+      .port = 1,
+      .tls = 1,
+      .username = "u",
+      .password = "p",
+      .db = 2,
+      .address = "h:1"}},
+    {"rediss://h?tls_ca_file=/etc/my%20CA.pem&tls_ca_dir=/etc/ssl&tls_cert_file=c&tls_key_file=k%40"
+     "&tls_server_name=redis.example&tls_verify=false",
+     {.host = "h",
+      .port = 6379,
+      .tls = 1,
+      .tls_ca_file = "/etc/my CA.pem",
+      .tls_ca_dir = "/etc/ssl",
+      .tls_cert_file = "c",
+      .tls_key_file = "k@",
+      .tls_server_name = "redis.example",
+      .tls_no_verify = 1,
+      .address = "h:6379"}},
+    {"RedisS://h?tls_verify=true", {.host = "h", .port = 6379, .tls = 1, .address = "h:6379"}},
     {"unix:///run/redis.sock", {.path = "/run/redis.sock", .address = "unix:/run/redis.sock"}},
     {"unix:///a%20b%3f@c", {.path = "/a b?@c", .address = "unix:/a b?@c"}},
     {"unix://ann:pw@/tmp/r?db=4",
@@ -68,7 +89,16 @@ static const bad_url bad[] = {
     {"re dis://h", MOONPOOL_EARG, "no scheme"},
     {"http://h", MOONPOOL_EARG, "unknown scheme \"http\""},
     {"redi://h", MOONPOOL_EARG, "unknown scheme \"redi\""},
-    {"rediss://ann:hunter2@h", MOONPOOL_ENOSUPPORT, "rediss://"},
+    {"rediss://", MOONPOOL_EARG, "no host"},
+    {"rediss://h?tls_ca_file", MOONPOOL_EARG, "\"tls_ca_file\""},
+    {"rediss://h?tls_key_file=%zzhunter2", MOONPOOL_EARG, "tls_key_file has a %"},
+    {"rediss://h?tls_verify=hunter2", MOONPOOL_EARG, "tls_verify is neither true nor false"},
+    {"rediss://h?tls_ca=x", MOONPOOL_EARG, "\"tls_ca\""},
+    {"rediss://h?tls_verify=true&tls_verify=false", MOONPOOL_EARG, "\"tls_verify\" is there twice"},
+    {"rediss://h?db=1", MOONPOOL_EARG, "\"db\""},
+    {"redis://h?tls_ca_file=hunter2", MOONPOOL_EARG,
+     "\"tls_ca_file\" in the query; TLS is rediss://"},
+    {"unix:///r?tls_verify=false", MOONPOOL_EARG, "TLS is rediss://"},
     {"rediss+sentinel://h/m", MOONPOOL_ENOSUPPORT, "rediss+sentinel://"},
     {"Redis+Cluster://h", MOONPOOL_ENOSUPPORT, "redis+cluster://"},
     {"redis://", MOONPOOL_EARG, "no host"},
@@ -132,6 +162,12 @@ static void check_is(const mp_url *got, const mp_url *is) {
   CHECK_STR(got->host, is->host);
   CHECK_INT(got->port, is->port);
   CHECK_INT(got->tls, is->tls);
+  CHECK_STR(got->tls_ca_file, is->tls_ca_file);
+  CHECK_STR(got->tls_ca_dir, is->tls_ca_dir);
+  CHECK_STR(got->tls_cert_file, is->tls_cert_file);
+  CHECK_STR(got->tls_key_file, is->tls_key_file);
+  CHECK_STR(got->tls_server_name, is->tls_server_name);
+  CHECK_INT(got->tls_no_verify, is->tls_no_verify);
   CHECK_STR(got->username, is->username);
   CHECK_STR(got->password, is->password);
   CHECK_INT(got->db, is->db);
