@@ -19,11 +19,12 @@ const char *mp_bulk_parse(const char *at, const char *end, moonpool_bytes *out) 
   return data + len + 2;
 }
 
-/* "+OK\r\n" */
+/* "+OK\r\n"; whether a line feed may be inside depends on the reader's version. */
 static const char *take_status(const char *at, const char *end, moonpool_bytes *out) {
   const char *text = at + 1, *stop = end - text > STATUS_MAX ? text + STATUS_MAX : end;
   const char *cr = text < stop ? memchr(text, '\r', (size_t)(stop - text)) : NULL;
   if (!cr || end - cr < 2 || cr[1] != '\n') return NULL;
+  if (memchr(text, '\n', (size_t)(cr - text))) return NULL;
   out->data = text;
   out->len = (size_t)(cr - text);
   return cr + 2;

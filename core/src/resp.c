@@ -216,8 +216,8 @@ mp_resp *mp_resp_new(const moonpool_allocator *allocator, const mp_resp_limits *
   if (p->limits.depth == 0 || p->limits.depth > DEPTH_MAX) p->limits.depth = DEPTH_MAX;
   if (p->limits.elements == 0) p->limits.elements = ELEMENTS_MAX;
   p->reader = redisReaderCreateWithFunctions(&object_functions);
-  if (!p->reader) {
-    mp_free(allocator, p);
+  if (!p->reader || !arena_grow(p, 0)) { /* small replies need no memory later */
+    mp_resp_free(p);
     return NULL;
   }
 #if HAVE_RESP3
@@ -230,7 +230,7 @@ mp_resp *mp_resp_new(const moonpool_allocator *allocator, const mp_resp_limits *
 
 void mp_resp_free(mp_resp *p) {
   if (!p) return;
-  redisReaderFree(p->reader);
+  if (p->reader) redisReaderFree(p->reader);
   arena_reset(p, 1);
   mp_free(p->allocator, p);
 }
