@@ -217,7 +217,7 @@ describe("moonpool.connect", function()
         loop.wait_until(function() return pcall(loop.connect, server.url) end)
         -- A place may become free: that is waited for, connect_timeout in all.
         assert_fails("ECONN", "max number of clients reached",
-          { url = server.url, connect_timeout = 1, backoff_max = 0.1 }, 10)
+          { url = server.url, connect_timeout = 2, backoff_max = 0.1 }, 10)
       end)
     end)
 
