@@ -334,6 +334,43 @@ MOONPOOL_EXTERN int moonpool_session_command(moonpool_session *session, size_t a
  * is closed, every session ends so by itself after its callbacks; NULL is accepted. */
 MOONPOOL_EXTERN void moonpool_session_close(moonpool_session *session);
 
+/* ---- prepared scripts --------------------------------------------------------------------- */
+
+/* A Lua script that Redis has loaded, called by its SHA1. Calls travel on the command link, and the
+ * calls of one script are executed in the order in which they were made, whatever happens between:
+ * on each new connection the script is loaded again ahead of its first call; when somebody else
+ * empties Redis's cache (SCRIPT FLUSH), calls that Redis refuses (NOSCRIPT: it did nothing) are
+ * sent again, with the source, in their old places, and newer ones wait behind them. The one thing
+ * that breaks this order is somebody else who loads the same script between two refusals. Errors of
+ * the script's own are passed on, though it repeats Redis's words; a call is executed once. */
+typedef struct moonpool_script moonpool_script;
+
+/* Exactly once: the script, which is the receiver's to free, or NULL and the error: Redis's words
+ * for what does not compile (EREDIS), ECONN, ETIMEOUT, ECLOSED ... */
+typedef void (*moonpool_script_cb)(moonpool_script *script, const moonpool_error *error, void *ctx);
+
+/* Has Redis load `source` (copied). What is prepared twice is loaded once: both get the same
+ * handle, each to be freed. `timeout` as in moonpool_command. Returns MOONPOOL_OK, or without
+ * calling `cb`: EQUEUE, ECLOSED, ENOMEM. */
+MOONPOOL_EXTERN int moonpool_prepare(moonpool *client, moonpool_bytes source, uint64_t timeout,
+                                     moonpool_script_cb cb, void *ctx);
+
+/* Calls the script with its keys and arguments, all copied. As moonpool_command: `timeout` is for
+ * the whole, a second sending included; `cb` may be NULL; ECONN "possibly executed" when the link
+ * is lost; returns MOONPOOL_OK, or without calling `cb`: EQUEUE, ECLOSED (also when the client is
+ * gone), ENOMEM. */
+MOONPOOL_EXTERN int moonpool_script_call(moonpool_script *script, size_t key_count,
+                                         const moonpool_bytes *keys, size_t arg_count,
+                                         const moonpool_bytes *args, uint64_t timeout,
+                                         moonpool_reply_cb cb, void *ctx);
+
+/* Its SHA1 as Redis computed it, 40 hexadecimal digits. Owned by the script. Can't fail. */
+MOONPOOL_EXTERN const char *moonpool_script_sha(const moonpool_script *script);
+
+/* Gives the handle back; calls under way go on. Handles may be freed after their client, as long as
+ * its allocator is there; NULL is accepted. */
+MOONPOOL_EXTERN void moonpool_script_free(moonpool_script *script);
+
 /* ---- subscriptions ------------------------------------------------------------------------ */
 
 typedef enum moonpool_kind {

@@ -156,7 +156,7 @@ static int send_on(moonpool_batch *b, mp_link *link, uint64_t timeout) {
   mp_buf_free(&b->out);
   if (b->is_blocking) mp_link_count_blocking(link, 1);
   uint32_t replies = (uint32_t)b->count + (is_transaction ? 2 : 0);
-  mp_request_info info = {on_reply, b, timeout, 0, replies};
+  mp_request_info info = {.cb = on_reply, .ctx = b, .timeout = timeout, .replies = replies};
   mp_link_commit(link, &info);
   return MOONPOOL_OK;
 }

@@ -47,7 +47,9 @@ void mp_client_mark_dirty(moonpool *client) {
 /* ---- the command link's events --------------------------------------------------------------- */
 
 static void on_ready(void *ctx) {
-  mp_client_tell_waiters(ctx, UINT64_MAX, NULL);
+  moonpool *client = ctx;
+  mp_scripts_ready(client->scripts);
+  mp_client_tell_waiters(client, UINT64_MAX, NULL);
 }
 
 static void on_down(void *ctx, int was_ready, const moonpool_error *error) {
@@ -246,12 +248,32 @@ void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
   if (client->canary) mp_canary_close(client->canary, let_go, client);
   if (client->hub) mp_hub_close(client->hub, let_go, client);
   if (client->link) mp_link_close(client->link, let_go, client);
+  if (client->scripts) mp_scripts_close(client->scripts, let_go, client);
   if (client->sentinel) mp_sentinel_close(client->sentinel, let_go, client);
   mp_client_end_empty(client, &error);
   mp_client_tell_waiters(client, UINT64_MAX, &error);
   uv_close((uv_handle_t *)&client->gathered, on_handle_closed);
   uv_close((uv_handle_t *)&client->told, on_handle_closed);
   let_go(client);
+}
+
+/* ---- scripts --------------------------------------------------------------------------------- */
+
+static int make_scripts(moonpool *client) {
+  if (client->scripts) return MOONPOOL_OK;
+  mp_scripts_config config = {client->loop, &client->allocator, &client->options, client->link};
+  client->scripts = mp_scripts_new(&config);
+  if (!client->scripts) return MOONPOOL_ENOMEM;
+  client->holds++;
+  return MOONPOOL_OK;
+}
+
+int moonpool_prepare(moonpool *client, moonpool_bytes source, uint64_t timeout,
+                     moonpool_script_cb cb, void *ctx) {
+  if (client->is_closed) return MOONPOOL_ECLOSED;
+  int status = make_scripts(client);
+  if (status != MOONPOOL_OK) return status;
+  return mp_scripts_prepare(client->scripts, source, timeout, cb, ctx);
 }
 
 /* ---- subscriptions --------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "canary.h"
 #include "hub.h"
 #include "link.h"
+#include "script.h"
 #include "sentinel.h"
 #include "url.h"
 
@@ -26,6 +27,7 @@ struct moonpool {
   char *name, *scratch;
   mp_link *link;
   mp_hub *hub;
+  mp_scripts *scripts;   /* NULL: none was prepared */
   mp_canary *canary;     /* NULL: none is asked for */
   mp_sentinel *sentinel; /* of a URL with a service; else NULL */
   uv_idle_t gathered;

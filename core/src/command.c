@@ -21,7 +21,7 @@ int moonpool_command(moonpool *client, size_t argc, const moonpool_bytes *argv, 
   mp_buf *out = mp_link_begin(client->link, 1, mp_resp_encoded_size(argc, argv), &status);
   if (!out) return status;
   mp_resp_encode(out, argc, argv);
-  mp_request_info info = {cb, ctx, mp_client_timeout(client, timeout), 0, 1};
+  mp_request_info info = {.cb = cb, .ctx = ctx, .timeout = mp_client_timeout(client, timeout)};
   mp_link_commit(client->link, &info);
   client->commands++;
   return MOONPOOL_OK;

@@ -328,7 +328,7 @@ static int write_next(mp_hub *hub) {
   c->is_subscribe = what == NEED_SUBSCRIBE;
   encode(c, out, verb, hub);
   hub->commands_in_flight++;
-  mp_request_info info = {on_command, c, UINT64_MAX, n, 1};
+  mp_request_info info = {.cb = on_command, .ctx = c, .timeout = UINT64_MAX, .confirmations = n};
   mp_link_commit(hub->link, &info);
   return 1;
 }

@@ -41,8 +41,8 @@ struct mp_link {
       *leaving; /* why: nothing new is written; when all is answered, it connects anew */
   uint64_t left_at, leave_pause;
   char last_error[MESSAGE_SIZE]; /* of the last attempt or connection */
-  int blocking;         /* as mp_link_count_blocking says */
-  int is_shake_due;     /* the handshake's next command waits until the last one is written */
+  int blocking;                  /* as mp_link_count_blocking says */
+  int is_shake_due; /* the handshake's next command waits until the last one is written */
   int has_read, has_pinged, is_late; /* since the last heartbeat */
   int holds;                         /* handles and transports that libuv still has */
   void (*on_gone)(void *ctx);
@@ -433,28 +433,44 @@ static void on_end(void *ctx, int status, const char *message) {
 /* ---- requests -------------------------------------------------------------------------------- */
 
 /* The limits are those of commands; what a subscriber writes has a window of its own. */
-static int is_full(const mp_link *link, size_t count, size_t size) {
+int mp_link_is_full(const mp_link *link, size_t count, size_t bytes) {
   const moonpool_options *options = link->config.options;
   const mp_requests *q = &link->requests;
   if (link->config.is_subscriber) return 0;
   return (options->max_queue && q->count + count > options->max_queue) ||
-         (options->max_queue_bytes && q->out.len + size > options->max_queue_bytes);
+         (options->max_queue_bytes && q->out.len + bytes > options->max_queue_bytes);
+}
+
+mp_buf *mp_link_begin_again(mp_link *link, size_t size, int *status) {
+  *status = MOONPOOL_ECLOSED;
+  if (link->is_closed) return NULL;
+  mp_buf *out = mp_requests_begin(&link->requests, size);
+  *status = out ? MOONPOOL_OK : MOONPOOL_ENOMEM;
+  return out;
 }
 
 mp_buf *mp_link_begin(mp_link *link, size_t count, size_t size, int *status) {
-  mp_requests *q = &link->requests;
-  *status = MOONPOOL_ECLOSED;
-  if (link->is_closed) return NULL;
   *status = MOONPOOL_EQUEUE;
-  if (is_full(link, count, size)) return NULL;
-  mp_buf *out = mp_requests_begin(q, size);
-  *status = out ? MOONPOOL_OK : MOONPOOL_ENOMEM;
-  return out;
+  if (!link->is_closed && mp_link_is_full(link, count, size)) return NULL;
+  return mp_link_begin_again(link, size, status);
 }
 
 void mp_link_commit(mp_link *link, const mp_request_info *info) {
   mp_requests_commit(&link->requests, info);
   link->config.events->on_dirty(link->config.ctx);
+}
+
+void mp_link_withdraw(mp_link *link, moonpool_reply_cb late,
+                      int (*is_meant)(const void *ctx, const void *what), const void *what) {
+  mp_requests_withdraw(&link->requests, late, is_meant, what);
+}
+
+int mp_link_say_first(mp_link *link, size_t argc, const moonpool_bytes *argv) {
+  mp_buf *out = mp_requests_begin(&link->requests, 2 * mp_resp_encoded_size(argc, argv));
+  if (!out) return MOONPOOL_ENOMEM;
+  mp_resp_encode(out, argc, argv);
+  mp_requests_commit_first(&link->requests, &(mp_request_info){.timeout = UINT64_MAX});
+  return MOONPOOL_OK;
 }
 
 /* ---- attempts, start and end ----------------------------------------------------------------- */

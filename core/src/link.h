@@ -73,6 +73,20 @@ mp_buf *mp_link_begin(mp_link *link, size_t count, size_t size, int *status);
 /* Accepts what was encoded since mp_link_begin as one request. Can't fail. */
 void mp_link_commit(mp_link *link, const mp_request_info *info);
 
+/* Before all that waits: a command whose reply nobody is told. Legal inside on_ready only. ENOMEM:
+ * nothing was done. */
+int mp_link_say_first(mp_link *link, size_t argc, const moonpool_bytes *argv);
+
+/* As mp_requests_withdraw. */
+void mp_link_withdraw(mp_link *link, moonpool_reply_cb late,
+                      int (*is_meant)(const void *ctx, const void *what), const void *what);
+
+/* Are there too many commands or bytes when these come on top? */
+int mp_link_is_full(const mp_link *link, size_t count, size_t bytes);
+
+/* As mp_link_begin for what was accepted before: there is always room for it. */
+mp_buf *mp_link_begin_again(mp_link *link, size_t size, int *status);
+
 /* Writes what has been committed, if the link is ready and the last write is out. */
 void mp_link_flush(mp_link *link);
 

@@ -68,6 +68,23 @@ void mp_requests_commit(mp_requests *q, const mp_request_info *info) {
   q->unsent += r->info.replies;
 }
 
+void mp_requests_commit_first(mp_requests *q, const mp_request_info *info) {
+  size_t mark = q->out_mark, size = q->out.len - mark;
+  char *data = q->out.data;
+  mp_request *before = q->last, *oldest = q->first, *undated = q->undated;
+  mp_requests_commit(q, info);
+  if (!before) return;
+  memmove(data + size, data, q->out.len);
+  memcpy(data, data + mark + size, size);
+  mp_request *r = q->last;
+  before->next = NULL;
+  q->last = before;
+  r->next = oldest;
+  r->number = oldest->number; /* all that counts is that it is not sent */
+  q->first = r;
+  q->undated = undated == oldest ? r : undated;
+}
+
 static mp_request *pop(mp_requests *q) {
   mp_request *r = q->first;
   q->first = r->next;
@@ -81,14 +98,14 @@ static mp_request *pop(mp_requests *q) {
 void mp_requests_answer(mp_requests *q, const moonpool_reply *reply, const moonpool_error *error) {
   mp_request *r = q->first;
   mp_request_info info = r->info;
-  int is_told = info.cb && !r->is_abandoned;
+  moonpool_reply_cb cb = r->is_abandoned ? info.late : info.cb;
   if (info.replies == 1) {
     recycle(q, pop(q));
   } else {
     r->info.replies--;
     q->count--;
   }
-  if (is_told) info.cb(reply, error, info.ctx);
+  if (cb) cb(reply, error, info.ctx);
 }
 
 void mp_requests_fail(mp_requests *q, int all, const moonpool_error *error) {
@@ -106,14 +123,15 @@ void mp_requests_fail(mp_requests *q, int all, const moonpool_error *error) {
   while (failed) { /* detached: a callback may add requests or close the link */
     mp_request *r = failed;
     failed = r->next;
-    if (r->info.cb && !r->is_abandoned) r->info.cb(NULL, error, r->info.ctx);
+    moonpool_reply_cb cb = r->is_abandoned ? r->info.late : r->info.cb;
+    if (cb) cb(NULL, error, r->info.ctx);
     mp_free(q->allocator, r);
   }
 }
 
 /* Takes the requests that were abandoned before they were written out of queue and buffer. */
 static void forget_unsent(mp_requests *q) {
-  mp_request **at = &q->first, *before = NULL;
+  mp_request **at = &q->first, *before = NULL, *forgotten = NULL, **tail = &forgotten;
   size_t from = 0, to = 0;
   while (*at) {
     mp_request *r = *at;
@@ -124,7 +142,8 @@ static void forget_unsent(mp_requests *q) {
       q->count -= r->info.replies;
       q->unsent -= r->info.replies;
       from += r->bytes;
-      recycle(q, r);
+      *tail = r;
+      tail = &r->next;
       continue;
     }
     if (is_unsent) {
@@ -135,9 +154,28 @@ static void forget_unsent(mp_requests *q) {
     before = r;
     at = &r->next;
   }
+  *tail = NULL;
   q->last = before;
   q->out.len = to;
   q->abandoned_unsent = 0;
+  while (forgotten) { /* detached, as above */
+    mp_request *r = forgotten;
+    mp_request_info info = r->info;
+    forgotten = r->next;
+    recycle(q, r);
+    if (info.late) info.late(NULL, NULL, info.ctx);
+  }
+}
+
+void mp_requests_withdraw(mp_requests *q, moonpool_reply_cb late,
+                          int (*is_meant)(const void *ctx, const void *what), const void *what) {
+  for (mp_request *r = q->first; r; r = r->next) {
+    if (r->number <= q->sent || r->is_abandoned || r->info.late != late) continue;
+    if (!is_meant(r->info.ctx, what)) continue;
+    r->is_abandoned = 1;
+    q->abandoned_unsent++;
+  }
+  if (q->abandoned_unsent) forget_unsent(q);
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
@@ -178,7 +216,7 @@ static uint64_t expire(mp_requests *q, uint64_t now, const moonpool_error *error
     if (q->is_closed) return UINT64_MAX;
   }
   if (q->abandoned_unsent) forget_unsent(q);
-  return next;
+  return q->is_closed ? UINT64_MAX : next;
 }
 
 static void on_timer(uv_timer_t *timer) {

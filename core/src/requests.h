@@ -12,6 +12,10 @@ typedef struct mp_request_info {
   uint32_t confirmations; /* 0: replies; else that many pushes (mp_link_confirm) or an error */
   uint32_t replies;       /* 0 is 1: commands that it is made of; `cb` is called for each reply,
                              or once with an error and no reply for all that are left */
+  /* For requests of one reply. NULL, or called once after `cb` was told that the deadline passed:
+   * with the reply that comes all the same, with the error when there will be none, with neither
+   * when it was not written. */
+  moonpool_reply_cb late;
 } mp_request_info;
 
 typedef struct mp_request {
@@ -48,6 +52,10 @@ void mp_requests_free(mp_requests *q);
 mp_buf *mp_requests_begin(mp_requests *q, size_t size);
 void mp_requests_commit(mp_requests *q, const mp_request_info *info);
 
+/* As mp_requests_commit, but before all others, of which none may have been sent on this
+ * connection. mp_requests_begin was asked for twice the size. */
+void mp_requests_commit_first(mp_requests *q, const mp_request_info *info);
+
 /* Starts the time of those committed since it was called last. To be called once a loop turn: the
  * loop's clock is right then, while during a long callback it stands still. */
 void mp_requests_date(mp_requests *q);
@@ -61,6 +69,11 @@ static inline void mp_requests_sent(mp_requests *q) {
   q->sent = q->numbered;
   q->unsent = 0;
 }
+
+/* Takes back those that were not written, whose `late` is that one and whose context `is_meant`:
+ * each has its `late` called with neither reply nor error. */
+void mp_requests_withdraw(mp_requests *q, moonpool_reply_cb late,
+                          int (*is_meant)(const void *ctx, const void *what), const void *what);
 
 /* Fails those that were written (or, with `all`, every one) and forgets them. */
 void mp_requests_fail(mp_requests *q, int all, const moonpool_error *error);

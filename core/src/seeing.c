@@ -27,15 +27,17 @@ const char *moonpool_hiredis_version(void) {
 
 void moonpool_get_stats(const moonpool *client, moonpool_stats *stats) {
   mp_link_stats link;
+  mp_scripts_stats scripts;
   *stats = (moonpool_stats){.commands = client->commands};
   if (client->is_closed) return; /* link and hub may be gone before the client is */
   mp_link_get_stats(client->link, &link);
-  *stats = (moonpool_stats){.commands = client->commands,
+  mp_scripts_get_stats(client->scripts, &scripts);
+  *stats = (moonpool_stats){.commands = client->commands + scripts.commands,
                             .writes = link.writes,
                             .reconnects = link.reconnects,
                             .bytes_in = link.bytes_in,
                             .bytes_out = link.bytes_out,
-                            .queued = link.queued};
+                            .queued = link.queued + scripts.queued};
   mp_hub_get_stats(client->hub, stats);
   if (client->canary) stats->canary_losses = mp_canary_losses(client->canary);
 }
