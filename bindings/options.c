@@ -26,6 +26,8 @@ typedef struct option {
 
 static const option known[] = {OPTION(STRING, url),
                                OPTION(STRING, name),
+                               OPTION(STRING, sentinel_username),
+                               OPTION(STRING, sentinel_password),
                                OPTION(TIME, connect_timeout),
                                OPTION(TIME, command_timeout),
                                OPTION(TIME, heartbeat),

@@ -1,16 +1,18 @@
-/* Rounds of questions: all known sentinels at once, until a majority has answered, or one names a
- * newer configuration than was known, or nobody is left to wait for. Lookups that come meanwhile
- * share the round; those that come right after it share its outcome. */
+/* Rounds of questions: all known sentinels at once, until all have answered or one names a newer
+ * configuration than was known; a majority is enough for links that wait. Lookups that come
+ * meanwhile share the round; those that come right after it share its outcome. */
 #include "sentinel_private.h"
 
 #include <stddef.h>
 #include <stdio.h>
 
 #define NO_TIMEOUT_MS 5000u /* a round's, where the client's options set no limit */
-#define GRACE_MS 100u       /* once one has answered, the others get so long */
+#define GRACE_MS 100u       /* once one has answered, a link waits so long for the others */
 #define FRESH_MS 100u       /* an outcome is good for so long */
-#define NEWS_MS 10000u      /* by then all sentinels have heard of a switch */
-#define CHECK_BEATS 3u      /* heartbeats between rounds that nobody asked for */
+#define NEWS_MS                                                                                    \
+  4000u                /* by then all sentinels have heard of a switch: they tell each other       \
+                          every other second */
+#define CHECK_BEATS 3u /* heartbeats between rounds that nobody asked for */
 
 enum { MAX_REPLY_BYTES = 1 << 20, MAX_REPLY_ELEMENTS = 10000 };
 
@@ -78,19 +80,25 @@ static void take(mp_sentinel *s, mp_url *to, mp_probe *from) {
   from->master = (mp_url){0};
 }
 
-/* Takes the best answer. What is older than what was known, and not what most say, is doubtful: it
- * comes from a sentinel that was cut off; or from new ones, after all the old have gone. Who looks
- * the master up gets one and the other in turn, and the role that it finds there decides. */
+/* The configuration was made anew, and its epochs begin again: most say so, and go on saying it. */
+static int is_made_anew(const mp_sentinel *s, const mp_probe *best) {
+  return s->doubts && now_of(s) - s->doubted_at >= NEWS_MS &&
+         is_majority(s, votes_for(s, best->master.address));
+}
+
+/* Takes the best answer. What is older than what was known is doubtful: it comes from a sentinel
+ * that was cut off, or has not heard the news; or from new ones, after all the old have gone. Who
+ * looks the master up gets one and the other in turn, and the role that it finds there decides. */
 static void take_best(mp_sentinel *s, mp_probe *best) {
   long long epoch = best->epoch;
-  if (!s->master.address || epoch >= s->epoch ||
-      is_majority(s, votes_for(s, best->master.address))) {
+  if (!s->master.address || epoch >= s->epoch || is_made_anew(s, best)) {
     take(s, &s->master, best);
     s->epoch = epoch;
     s->doubts = 0;
     s->outcome = &s->master;
     return;
   }
+  if (!s->doubts) s->doubted_at = now_of(s);
   take(s, &s->rival, best);
   s->outcome = s->doubts++ % 2 ? &s->rival : &s->master;
 }
@@ -164,7 +172,7 @@ static void end_round(mp_sentinel *s) {
   uv_timer_stop(&s->timer);
   stop_probes(s);
   for (size_t i = 0; i < s->probe_count; i++)
-    if (has_answer(&s->probes[i])) s->peers[i].seen = s->round;
+    if (has_answer(&s->probes[i])) s->peers[i].seen = s->peers[i].answered = s->round;
   if (best) {
     mp_peers_sort(s, (size_t)(best - s->probes));
     take_best(s, best);
@@ -191,27 +199,40 @@ static void on_round_over(uv_timer_t *timer) {
   end_round(s);
 }
 
-/* Is it known better by now than any other answer could tell? */
+static int is_newer(const mp_sentinel *s, const mp_probe *p) {
+  return s->master.address && p->epoch > s->epoch && !is_known(s, p);
+}
+
+/* A link waits, and no sentinel has announced what its own answer is still to confirm. */
+static int is_urgent(const mp_sentinel *s) {
+  int is_news = s->announced[0] && now_of(s) - s->announced_at < NEWS_MS;
+  return s->lookups && (!is_news || votes_for(s, s->announced) > 0);
+}
+
 static int is_decided(const mp_sentinel *s) {
-  size_t running = 0;
+  size_t running = 0, current = 0;
   for (size_t i = 0; i < s->probe_count; i++) {
     const mp_probe *p = &s->probes[i];
+    int is_answered = p->is_done && has_answer(p);
     running += !p->is_done;
-    if (p->is_done && has_answer(p) && s->master.address && p->epoch > s->epoch && !is_known(s, p))
-      return 1;
+    if (is_answered && is_newer(s, p)) return 1;
+    current += is_answered && p->epoch >= s->epoch;
   }
-  return running == 0 || is_majority(s, count_answers(s));
+  return running == 0 || (is_urgent(s) && is_majority(s, current));
+}
+
+static void go_on_asking(mp_sentinel *s) {
+  if (is_decided(s))
+    end_round(s);
+  else if (is_urgent(s) && count_answers(s) > 0 && !s->is_late) {
+    s->is_late = 1;
+    uv_timer_start(&s->timer, on_round_over, GRACE_MS, 0);
+  }
 }
 
 static void on_probe_done(mp_probe *p) {
   mp_sentinel *s = p->ctx;
-  if (!s->is_asking) return;
-  if (is_decided(s))
-    end_round(s);
-  else if (has_answer(p) && !s->is_late) {
-    s->is_late = 1;
-    uv_timer_start(&s->timer, on_round_over, GRACE_MS, 0);
-  }
+  if (s->is_asking) go_on_asking(s);
 }
 
 static void on_sentinel(mp_probe *p, moonpool_bytes host, uint16_t port) {
@@ -272,7 +293,10 @@ static void look_up(mp_locator *locator, mp_lookup *lookup) {
   while (*tail) tail = &(*tail)->next;
   lookup->next = NULL;
   *tail = lookup;
-  if (!s->is_asking) begin_round(s);
+  if (s->is_asking)
+    go_on_asking(s);
+  else
+    begin_round(s);
 }
 
 static void cancel(mp_locator *locator, mp_lookup *lookup) {

@@ -11,9 +11,10 @@ enum { MP_MAX_PEERS = 2 * MP_URL_MAX_SENTINELS };
 
 /* A sentinel. */
 typedef struct mp_peer {
-  mp_url url;    /* owned */
-  int is_given;  /* by the client's URL: it is never forgotten */
-  unsigned seen; /* the last round in which it answered or was named */
+  mp_url url;        /* owned */
+  int is_given;      /* by the client's URL: it is never forgotten */
+  unsigned seen;     /* the last round in which it answered or was named */
+  unsigned answered; /* the last round in which it answered */
 } mp_peer;
 
 struct mp_sentinel {
@@ -39,7 +40,8 @@ struct mp_sentinel {
   mp_url master;   /* that is known; owned; address NULL: none */
   long long epoch; /* of what is known; -1: untold */
   mp_url rival;    /* what only an older configuration names; owned */
-  unsigned doubts;
+  unsigned doubts; /* rounds in a row that brought no other answer */
+  uint64_t doubted_at;
   char announced[300]; /* by +switch-master, while that is news */
   uint64_t announced_at;
   uint64_t ended_at;     /* the last round */

@@ -95,9 +95,23 @@ static const mp_link_events link_events = {on_ready, on_down, on_readable, on_di
 /* ---- which one --------------------------------------------------------------------------------
  */
 
+/* Another one than the last, if there is one; best one that has answered lately. */
+static const mp_url *choose(mp_sentinel *s) {
+  const char *last = mp_link_address(s->watch);
+  const mp_url *second = &s->peers[0].url;
+  size_t first = s->watch_at++;
+  for (size_t i = 0; i < s->peer_count; i++) {
+    const mp_peer *peer = &s->peers[(first + i) % s->peer_count];
+    if (!strcmp(peer->url.address, last)) continue;
+    if (peer->answered + 1 >= s->round) return &peer->url; /* the present round is under way */
+    second = &peer->url;
+  }
+  return second;
+}
+
 static void look_up(mp_locator *locator, mp_lookup *lookup) {
   mp_sentinel *s = (mp_sentinel *)((char *)locator - offsetof(mp_sentinel, watched));
-  lookup->on_done(lookup->ctx, &s->peers[s->watch_at++ % s->peer_count].url, NULL);
+  lookup->on_done(lookup->ctx, choose(s), NULL);
 }
 
 static void cancel(mp_locator *locator, mp_lookup *lookup) {

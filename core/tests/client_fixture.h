@@ -11,7 +11,7 @@
 
 #include "resp_fixture.h"
 
-enum { DEADLINE = 60000, LINKS = 64 };
+enum { DEADLINE = 60000, LINKS = 256 };
 
 typedef struct fixture fixture;
 
@@ -22,7 +22,7 @@ typedef struct peer_link {
   uv_poll_t poll;
   mp_resp *in;
   mp_buf heard; /* commands after the handshake, terminated */
-  int is_shaken, has_ended;
+  int is_shaken, is_trusted, has_ended;
 } peer_link;
 
 struct fixture {
