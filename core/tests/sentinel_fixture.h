@@ -243,11 +243,19 @@ static inline peer_link *watch_of(world *w) {
   return link;
 }
 
+/* Two rounds of questions, the second because it watches, are over. */
+static inline int is_settled_at_first(world *w) {
+  int accepted = 0, open = 0;
+  for (int i = 0; i < SENTINELS; i++) accepted += w->fakes[i].accepted;
+  for (int i = 0; i < w->f.link_count; i++) open += !w->of[i]->role && w->f.links[i].fd >= 0;
+  return accepted == 2 * SENTINELS + 1 && open == 1;
+}
+
 /* The client is ready and watches. */
 static inline void setup_found(world *w) {
   setup_world(w);
   CHECK_INT(open_client(&w->f), MOONPOOL_OK);
-  RUN_UNTIL(&w->f, is_on(w, 0) && watch_of(w));
+  RUN_UNTIL(&w->f, is_on(w, 0) && watch_of(w) && is_settled_at_first(w));
 }
 
 static inline void announce(world *w, const char *service, int from, int to) {
