@@ -160,7 +160,9 @@ static int copy_options(moonpool *client, const moonpool_options *options, char 
   client->scratch = mp_alloc(&client->allocator, SCRATCH_SIZE);
   if (!client->scratch) return MOONPOOL_ENOMEM;
   int status = mp_url_parse(&client->url, &client->allocator, options->url, message, size);
-  return status == MOONPOOL_OK ? copy_sentinel_options(client, options, message, size) : status;
+  if (!status) status = copy_sentinel_options(client, options, message, size);
+  if (status) return status;
+  return mp_tls_new(&client->tls, &client->allocator, &client->url, options, message, size);
 }
 
 static int make_canary(moonpool *client, uint64_t seed) {

@@ -4,6 +4,10 @@
 --   local server = redis_server.start()   on a Unix socket in a fresh folder; saves nothing
 --   local server = redis_server.start { port = true, config = { "requirepass x", "maxclients 9" } }
 --   local sentinel = redis_server.start { port = N, mode = "sentinel", config = … }
+--   local server = redis_server.start { tls = pem }   also with TLS, on a port of its own; pem is of
+--                                         spec.support.certificates; tls_clients = true: it asks its
+--                                         clients for certificates, too
+--   server.tls_port, server.rediss_url    rediss://localhost:N
 --   server.url          unix:///PATH         server.socket  PATH
 --   server.tcp_url      redis://127.0.0.1:N  server.port    N (with port = true or a number)
 --   server:call("PUBLISH", "a\0b", "x")  one command over a connection of its own, byte-exact: the
@@ -226,9 +230,17 @@ local function password_of(lines)
   end
 end
 
+local function tls_lines(self, options)
+  local pem = options.tls
+  return {
+    "tls-port " .. self.tls_port, "tls-ca-cert-file " .. pem.ca, "tls-cert-file " .. pem.server,
+    "tls-key-file " .. pem.key, "tls-auth-clients " .. (options.tls_clients and "yes" or "no"),
+  }
+end
+
 local function create(options)
   local self = setmetatable({ folder = scratch.folder(), mode = options.mode }, server_mt)
-  local config = options.config or {}
+  local config = table.move(options.config or {}, 1, #(options.config or {}), 1, {})
   self.socket = self.folder .. "/redis.sock"
   self.url = "unix://" .. self.socket
   self.password = password_of(config)
@@ -236,19 +248,27 @@ local function create(options)
     self.port = options.port == true and redis_server.free_port() or options.port
     self.tcp_url = ("redis://127.0.0.1:%d"):format(self.port)
   end
+  if options.tls then
+    self.tls_port = redis_server.free_port()
+    self.rediss_url = ("rediss://localhost:%d"):format(self.tls_port)
+    local lines = tls_lines(self, options)
+    table.move(lines, 1, #lines, #config + 1, config)
+  end
   write_config(self, config)
   return self
 end
 
----@param options { port: boolean|integer|nil, config: string[]?, mode: string? }?
+local KNOWN = { port = true, config = true, mode = true, tls = true, tls_clients = true }
+
+---@param options { port: boolean|integer|nil, config: string[]?, mode: string?, tls: table?,
+---  tls_clients: boolean? }?
 function redis_server.start(options)
   options = options or {}
   for name in pairs(options) do
-    assert(name == "port" or name == "config" or name == "mode",
-      "redis: unknown option " .. tostring(name))
+    assert(KNOWN[name], "redis: unknown option " .. tostring(name))
   end
   local self
-  for _ = 1, options.port == true and ATTEMPTS or 1 do
+  for _ = 1, (options.port == true or options.tls) and ATTEMPTS or 1 do
     self = create(options)
     if launch(self) then
       return self
