@@ -13,8 +13,8 @@
 
 # shellcheck disable=SC2034 # for those who source this file
 readonly BUILD_FEATURES=(
-  cc make cmake pkg-config hiredis libuv jansson lua lua.h argparse redis
-) TEST_FEATURES=(busted luasocket) DIFFERENTIAL_FEATURES=(node npm)
+  cc make cmake pkg-config hiredis libuv jansson libssl lua lua.h argparse redis
+) TEST_FEATURES=(busted luasocket openssl) DIFFERENTIAL_FEATURES=(node npm)
 
 # feature  Debian         Fedora        Arch           Alpine          openSUSE         Homebrew
 readonly PACKAGES="
@@ -25,12 +25,14 @@ pkg-config pkg-config     pkgconfig     pkgconf        pkgconf         pkg-confi
 hiredis    libhiredis-dev hiredis-devel hiredis        hiredis-dev     hiredis-devel    hiredis
 libuv      libuv1-dev     libuv-devel   libuv          libuv-dev       libuv-devel      libuv
 jansson    libjansson-dev jansson-devel jansson        jansson-dev     libjansson-devel jansson
+libssl     libssl-dev     openssl-devel openssl        openssl-dev     libopenssl-devel openssl@3
 lua        lua5.4         lua           lua54          lua5.4          lua54            lua@5.4
 lua.h      liblua5.4-dev  lua-devel     lua54          lua5.4-dev      lua54-devel      lua@5.4
 argparse   lua-argparse   lua-argparse  lua54-argparse lua5.4-argparse lua54-argparse   rock
 redis      redis-server   redis         valkey         redis           redis            redis
 busted     lua-busted     rock          rock           rock            rock             rock
 luasocket  lua-socket     lua-socket    lua54-socket   lua5.4-socket   lua54-luasocket  rock
+openssl    openssl        openssl       openssl        openssl         openssl          openssl@3
 node       nodejs         nodejs        nodejs         nodejs          nodejs           node
 npm        npm            nodejs-npm    npm            npm             npm-default      node
 "
@@ -67,6 +69,7 @@ has_feature() {
     hiredis) has_library hiredis ;;
     libuv) has_library libuv ;;
     jansson) has_library jansson ;;
+    libssl) has_library 'openssl >= 1.1.1' ;;
     lua) find_lua ;;
     lua.h) has_library lua5.4 lua-5.4 lua54 'lua >= 5.4 lua < 5.5' ;;
     argparse) has_lua_module argparse ;;

@@ -509,7 +509,9 @@ static void open_link(mp_link *link, uint64_t spent) {
     return;
   }
   link->holds++;
-  if (timeout) uv_timer_start(&link->timer, on_connect_timeout, timeout, 0);
+  /* A moment later than the transport's own, which knows more of what was late. */
+  if (timeout && timeout < UINT64_MAX)
+    uv_timer_start(&link->timer, on_connect_timeout, timeout + 1, 0);
 }
 
 static int take_location(mp_link *link, const mp_url *url) {

@@ -44,6 +44,7 @@ struct mp_transport {
   int tls_status; /* TLS has failed, so no other address is tried: EAUTH or EPROTO */
   char reasons[512];
 
+  int has_read;    /* the peer has said something */
   int write_error; /* writing has failed: an error of libuv's */
   mp_buf out;      /* what the socket has not taken, after `sent` bytes that it has */
   size_t sent;
@@ -104,14 +105,34 @@ static void watch(mp_transport *t) {
   uv_poll_start(&t->poll, events, on_poll);
 }
 
+/* What a port for TLS does with somebody who speaks none: it goes without a word, or says so in
+ * TLS.
+ */
+static const char *tls_hint(const mp_transport *t) {
+  int is_silent_tcp = !t->has_read && !t->tls && t->tried != &t->unix_info;
+  return is_silent_tcp ? " (a port for TLS takes rediss://)" : "";
+}
+
+static int is_tls_alert(const char *data, size_t len) {
+  return len >= 2 && data[0] == 0x15 && data[1] == 0x03;
+}
+
 static void read_failed(mp_transport *t, int error) {
   int status;
   if (error == UV_EPROTO && t->tls) {
     const char *reason = mp_tls_reason(t->tls, &status);
     end(t, status, "%s: %s", t->address, reason);
   } else {
-    end(t, MOONPOOL_ECONN, "read from %s: %s", t->address, uv_strerror(error));
+    end(t, MOONPOOL_ECONN, "read from %s: %s%s", t->address, uv_strerror(error), tls_hint(t));
   }
+}
+
+/* The peer's first words: 0 when they have ended it. */
+static int hear_first(mp_transport *t, size_t len) {
+  t->has_read = 1;
+  if (t->tls || !is_tls_alert(t->config.scratch, len)) return 1;
+  end(t, MOONPOOL_EPROTO, "%s speaks TLS: its URL begins with rediss://", t->address);
+  return 0;
 }
 
 /* Hands over what has come. With `is_last` until nothing is left, else as long as reads are full:
@@ -121,13 +142,14 @@ static int read_some(mp_transport *t, int is_last) {
     ssize_t got = receive(t);
     if (got == UV_EAGAIN) return 1;
     if (got == 0) {
-      end(t, MOONPOOL_ECONN, "%s closed the connection", t->address);
+      end(t, MOONPOOL_ECONN, "%s closed the connection%s", t->address, tls_hint(t));
       return 1;
     }
     if (got < 0) {
       read_failed(t, (int)got);
       return 1;
     }
+    if (!t->has_read && !hear_first(t, (size_t)got)) return 1;
     t->config.events->on_read(t->config.ctx, t->config.scratch, (size_t)got);
     if (t->phase != OPEN) return 1;
     if (is_last || (t->tls && mp_tls_is_over(t->tls))) continue;

@@ -167,9 +167,23 @@ TEST(a_reset_is_named) {
   setsockopt(f.peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   close_peer(&f);
   RUN_UNTIL(&f, f.ended);
-  snprintf(wanted, sizeof wanted, "read from %s: connection reset by peer", f.address);
+  snprintf(wanted, sizeof wanted,
+           "read from %s: connection reset by peer (a port for TLS takes rediss://)", f.address);
   CHECK_STR(f.message, wanted);
   CHECK_INT(f.status, MOONPOOL_ECONN);
+  teardown(&f);
+}
+
+TEST(a_port_for_tls_is_told) {
+  fixture f;
+  char wanted[250];
+  setup_connected(&f);
+  CHECK_INT(send(f.peer, "\x15\x03\x03\0\2\2\x46", 7, 0), 7); /* protocol_version */
+  RUN_UNTIL(&f, f.ended);
+  snprintf(wanted, sizeof wanted, "%s speaks TLS: its URL begins with rediss://", f.address);
+  CHECK_STR(f.message, wanted);
+  CHECK_INT(f.status, MOONPOOL_EPROTO);
+  CHECK_INT(f.got.len, 0);
   teardown(&f);
 }
 
@@ -331,6 +345,7 @@ static const test_case tests[] = {
     TEST_CASE(megabytes_arrive_in_order),
     TEST_CASE(the_end_of_the_stream_comes_after_its_bytes),
     TEST_CASE(a_reset_is_named),
+    TEST_CASE(a_port_for_tls_is_told),
     TEST_CASE(the_last_words_are_read_though_writing_fails),
     TEST_CASE(a_failed_write_ends_the_transport),
     TEST_CASE(a_peer_that_goes_amid_a_large_write_ends_it),

@@ -5,7 +5,7 @@ describe("moonpool version", function()
     local result = program.run_moonpool { "version" }
     assert.equal(0, result.status)
     assert.matches("^moonpool %d+%.%d+%.%d+\nhiredis %d+%.%d+%.%d+, RESP[23]\nlibuv %d+%.%d+%.%d+\n"
-      .. "Lua 5%.%d\n$", result.stdout)
+      .. "[^\n]+\nLua 5%.%d\n$", result.stdout)
   end)
 
   it("tells it to programs", function()
@@ -16,6 +16,7 @@ describe("moonpool version", function()
     assert.equal("string", type(found.hiredis))
     assert.is_true(found.resp == 2 or found.resp == 3)
     assert.equal("string", type(found.libuv))
+    assert.equal(require("moonpool").features.tls, found.tls)
     assert.equal("5.", found.lua:sub(1, 2))
   end)
 

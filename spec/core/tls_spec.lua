@@ -80,7 +80,7 @@ describe("TLS", function()
 
     it("checks host names and addresses", function()
       loop.run(function()
-        for _, host in ipairs { "localhost", "127.0.0.1", "LOCALHOST", "localhost." } do
+        for _, host in ipairs { "localhost", "127.0.0.1", "LOCALHOST" } do
           assert.equal("PONG", connect { url = ("rediss://%s:%d"):format(host, server.tls_port) }
             :ping())
         end
@@ -113,6 +113,7 @@ describe("TLS", function()
           assert.equal("PONG", loop.connect { url = server.rediss_url, tls_verify = false }:ping())
         end)
       end
+      assert(server:call("CONFIG", "SET", "tls-cert-file", pem.self_signed))
       loop.run(function() -- as does who trusts just that certificate
         assert.equal("PONG", connect { tls_ca_file = pem.self_signed }:ping())
       end)
@@ -120,14 +121,14 @@ describe("TLS", function()
       assert_fails("EAUTH", "is from a CA that is not trusted: CN=Pool CA", {
         url = server.rediss_url, tls_ca_file = pem.other_ca })
       assert_fails("EAUTH", "is for localhost, 127.0.0.1, ::1, not for 127.0.0.9", {
-        url = "rediss://127.0.0.9:" .. server.tls_port, tls_ca_file = pem.ca, tls_server_name =
+        url = server.rediss_url, tls_ca_file = pem.ca, tls_server_name =
         "127.0.0.9" })
     end)
 
     it("expects the name that it is told to", function()
       assert(server:call("CONFIG", "SET", "tls-cert-file", pem.elsewhere))
       loop.run(function()
-        assert.equal("PONG", connect { tls_server_name = "redis.example" }:ping())
+        assert.equal("PONG", connect { tls_server_name = "redis.example." }:ping())
         assert.equal("PONG", connect { tls_server_name = "192.0.2.1" }:ping())
       end)
     end)
@@ -147,10 +148,12 @@ describe("TLS", function()
     it("tells a port with TLS from one without", function()
       server:stop()
       server = redis_server.start { tls = pem, port = true }
-      assert_fails("EPROTO", "rediss://", "redis://127.0.0.1:" .. server.tls_port)
-      local code, text = select(3, moonpool.connect { connect_timeout = 0.3,
-        url = "rediss://127.0.0.1:" .. server.port, tls_ca_file = pem.ca }), nil
-      assert.is_true(code == "ETIMEOUT" or code == "EPROTO" or code == "ECONN", text)
+      assert_fails("ECONN", "(a port for TLS takes rediss://)",
+        "redis://127.0.0.1:" .. server.tls_port)
+      -- Redis takes TLS's first words for a command of its old protocol, whose line may never end.
+      local _, _, code = moonpool.connect { connect_timeout = 0.3,
+        url = "rediss://127.0.0.1:" .. server.port, tls_ca_file = pem.ca }
+      assert.is_true(code == "ETIMEOUT" or code == "EPROTO" or code == "ECONN", code)
     end)
 
     it("uses the system's store of CAs, which SSL_CERT_FILE replaces", function()

@@ -8,14 +8,14 @@ function version.configure(command)
   command:flag("--json", "As one JSON object.")
 end
 
-local FIELDS = { "version", "hiredis", "resp", "libuv", "lua" }
+local FIELDS = { "version", "hiredis", "resp", "libuv", "tls", "lua" }
 
 local function collect()
   local moonpool = require "moonpool"
   return {
     version = moonpool.version, hiredis = moonpool.features.hiredis,
     resp = moonpool.features.resp3 and 3 or 2,
-    libuv = moonpool.features.libuv, lua = _VERSION:match "[%d.]+",
+    libuv = moonpool.features.libuv, tls = moonpool.features.tls, lua = _VERSION:match "[%d.]+",
   }
 end
 
@@ -24,7 +24,7 @@ local function to_json(found)
   local pieces = {}
   for index, name in ipairs(FIELDS) do
     local value = found[name]
-    local literal = type(value) == "number" and tostring(value) or json_line.quote(value)
+    local literal = type(value) == "string" and json_line.quote(value) or tostring(value)
     pieces[index] = ('"%s":%s'):format(name, literal)
   end
   return "{" .. table.concat(pieces, ",") .. "}"
@@ -42,6 +42,7 @@ function version.execute(args, context)
   context.out("moonpool " .. found.version)
   context.out(("hiredis %s, RESP%d"):format(found.hiredis, found.resp))
   context.out("libuv " .. found.libuv)
+  context.out(found.tls or "no TLS")
   context.out("Lua " .. found.lua)
   return 0
 end
