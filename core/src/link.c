@@ -33,6 +33,7 @@ struct mp_link {
   uint64_t random, ready_since, last_read;
   uint64_t retry_at;    /* of the loop's clock: WAITING: when the next attempt begins */
   unsigned down_traits; /* of what the last handshake was refused with: mp_trouble_trait */
+  uint64_t deadline;    /* of the attempt, in the loop's time; 0: none */
   unsigned attempts;
   int is_closed, was_ever_ready;
   int has_no_setinfo; /* the server does not know it: it is not asked again */
@@ -264,9 +265,27 @@ static void take_handshake_reply(mp_link *link, const moonpool_reply *reply) {
     go_on_shaking(link);
 }
 
+/* Until the transport is open, its own deadline holds: it knows more of what was late. */
+static void on_connect_timeout(uv_timer_t *timer) {
+  mp_link *link = timer->data;
+  if (link->state != MOONPOOL_CONNECTING) return;
+  char message[96];
+  snprintf(message, sizeof message, "no answer to the handshake within %llu ms",
+           (unsigned long long)link->config.options->connect_timeout);
+  mp_link_fail(link, MOONPOOL_ETIMEOUT, message);
+}
+
+static void start_deadline(mp_link *link) {
+  uint64_t now = uv_now(link->config.loop);
+  if (!link->deadline) return;
+  uv_timer_start(&link->timer, on_connect_timeout, now < link->deadline ? link->deadline - now : 1,
+                 0);
+}
+
 static void on_open(void *ctx) {
   mp_link *link = ctx;
   link->is_shake_due = 0;
+  start_deadline(link);
   mp_handshake_start(&link->handshake, link->url, link->config.options->name,
                      link->config.is_subscriber);
   link->handshake.has_no_setinfo = link->has_no_setinfo;
@@ -475,15 +494,6 @@ int mp_link_say_first(mp_link *link, size_t argc, const moonpool_bytes *argv) {
 
 /* ---- attempts, start and end ----------------------------------------------------------------- */
 
-static void on_connect_timeout(uv_timer_t *timer) {
-  mp_link *link = timer->data;
-  if (link->state != MOONPOOL_CONNECTING) return;
-  char message[96];
-  snprintf(message, sizeof message, "no answer to the handshake within %llu ms",
-           (unsigned long long)link->config.options->connect_timeout);
-  mp_link_fail(link, MOONPOOL_ETIMEOUT, message);
-}
-
 static const mp_transport_events transport_events = {on_open, on_read, on_drain, on_end};
 
 static int open_transport(mp_link *link, uint64_t timeout) {
@@ -509,9 +519,8 @@ static void open_link(mp_link *link, uint64_t spent) {
     return;
   }
   link->holds++;
-  /* A moment later than the transport's own, which knows more of what was late. */
-  if (timeout && timeout < UINT64_MAX)
-    uv_timer_start(&link->timer, on_connect_timeout, timeout + 1, 0);
+  uint64_t now = uv_now(link->config.loop);
+  link->deadline = timeout && timeout < UINT64_MAX - now ? now + timeout : 0;
 }
 
 static int take_location(mp_link *link, const mp_url *url) {

@@ -4,9 +4,8 @@
 --   local server = redis_server.start()   on a Unix socket in a fresh folder; saves nothing
 --   local server = redis_server.start { port = true, config = { "requirepass x", "maxclients 9" } }
 --   local sentinel = redis_server.start { port = N, mode = "sentinel", config = … }
---   local server = redis_server.start { tls = pem }   also with TLS, on a port of its own; pem is of
---                                         spec.support.certificates; tls_clients = true: it asks its
---                                         clients for certificates, too
+--   local server = redis_server.start { tls = pem }   also with TLS, on a port of its own; pem is
+--                       of spec.support.certificates; tls_clients = true: clients need one, too
 --   server.tls_port, server.rediss_url    rediss://localhost:N
 --   server.url          unix:///PATH         server.socket  PATH
 --   server.tcp_url      redis://127.0.0.1:N  server.port    N (with port = true or a number)
