@@ -101,7 +101,10 @@ int mp_turn(lua_State *L, mp_runtime *rt) {
   return is_alive || rt->ready;
 }
 
-int mp_deadlock(lua_State *L) {
+int mp_deadlock(lua_State *L, mp_runtime *rt) {
+  rt->active -= rt->tasks; /* they would keep the next run from ending; one that wakes goes on */
+  rt->tasks = 0;
+  rt->epoch++;
   return luaL_error(L, "moonpool: every task waits, and nothing is left that could wake one");
 }
 
@@ -127,7 +130,7 @@ int mp_run(lua_State *L) {
     mp_push_failure(L, task->co);
     return lua_error(L);
   }
-  if (!is_alive && rt->active > 0) return mp_deadlock(L);
+  if (!is_alive && rt->active > 0) return mp_deadlock(L, rt);
   if (!task->is_ended) return 0;
   luaL_checkstack(L, task->results, "results of run");
   lua_xmove(task->co, L, task->results);

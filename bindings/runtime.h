@@ -49,6 +49,7 @@ struct mp_task {
   struct mp_sub *sub; /* a dispatcher's: whose handler it runs */
   int ref;            /* what anchors it */
   int results;        /* ended: how many values lie on its stack */
+  unsigned epoch;     /* the runtime's when it was started */
   unsigned char is_dispatcher, is_parked, is_ended, is_failed, is_awaited;
 };
 
@@ -59,9 +60,11 @@ struct mp_runtime {
   int values;       /* registry reference of the table that holds callbacks and anchors */
   int clients;      /* of a table with weak values: clients by address */
   const void *client_metatable;
-  int hook;      /* the error hook, a reference into `values`; LUA_NOREF: standard error */
-  int dispatch;  /* the dispatch loop, likewise */
-  size_t active; /* tasks, timers and handlers that keep run going */
+  int hook;       /* the error hook, a reference into `values`; LUA_NOREF: standard error */
+  int dispatch;   /* the dispatch loop, likewise */
+  size_t active;  /* tasks, timers and handlers that keep run going */
+  size_t tasks;   /* the tasks among them: those of this epoch */
+  unsigned epoch; /* a new one begins when every task waits in vain */
   mp_waiter main_waiter;
   lua_State *parcel; /* a thread on which the main waiter's results lie until it takes them */
   mp_waiter *ready, **ready_tail;
@@ -98,7 +101,7 @@ void mp_push_ref(lua_State *L, mp_runtime *rt, int ref);
 int mp_turn(lua_State *L, mp_runtime *rt);
 
 /* Raises: everybody waits for something that cannot come. */
-int mp_deadlock(lua_State *L);
+int mp_deadlock(lua_State *L, mp_runtime *rt);
 
 int mp_run(lua_State *L);  /* moonpool.run */
 int mp_stop(lua_State *L); /* moonpool.stop */

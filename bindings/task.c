@@ -58,7 +58,7 @@ mp_waiter *mp_wait_begin(lua_State *L, mp_runtime *rt) {
  * results are kept aside until they are over. */
 static int wait_on_main(lua_State *L, mp_waiter *w) {
   while (!w->is_done)
-    if (!mp_turn(L, w->runtime) && !w->is_done) return mp_deadlock(L);
+    if (!mp_turn(L, w->runtime) && !w->is_done) return mp_deadlock(L, w->runtime);
   luaL_checkstack(L, w->results, "results of a wait");
   lua_xmove(w->L, L, w->results);
   return w->results;
@@ -211,7 +211,7 @@ static void end_task(mp_task *task, int status, int results) {
   task->is_ended = 1;
   task->is_failed = status != LUA_OK;
   task->results = results;
-  rt->active--;
+  if (task->epoch == rt->epoch) rt->active--, rt->tasks--;
   while (task->joiners) {
     mp_waiter *w = task->joiners;
     task->joiners = w->next;
@@ -271,7 +271,9 @@ mp_task *mp_task_new(lua_State *L, mp_runtime *rt, int nargs) {
 }
 
 void mp_task_start(mp_task *task, int nargs) {
+  task->epoch = task->runtime->epoch;
   task->runtime->active++;
+  task->runtime->tasks++;
   mp_resume(task, nargs);
 }
 

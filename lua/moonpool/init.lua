@@ -5,6 +5,11 @@
 -- while the loop does not run (then it runs the loop until its answer is there).
 
 local core = require "moonpool.core"
+local pubsub = require "moonpool.pubsub"
+
+for _, methods in pairs(core.methods) do
+  methods.pubsub = pubsub
+end
 
 ---@class moonpool
 ---@field version string

@@ -58,17 +58,19 @@ describe("moonpool.run", function()
   end)
 
   it("returns after stop, at once, and can run again", function()
-    local is_awake = false
+    local is_awake, may_end = false, false
     moonpool.run(function()
       moonpool.spawn(function()
         moonpool.sleep(0.001)
         moonpool.stop()
       end)
-      moonpool.sleep(120)
+      while not may_end do moonpool.sleep(0.001) end
       is_awake = true
     end)
     assert.is_false(is_awake)
+    may_end = true
     assert.equal("again", moonpool.run(function() return "again" end))
+    assert.is_true(is_awake)
   end)
 
   it("runs in any coroutine", function()
@@ -90,10 +92,17 @@ describe("moonpool.run", function()
         other = moonpool.spawn(function() one:await() end)
         other:await()
       end))
+      print(moonpool.run(function() -- those that wait in vain do not keep it
+        return moonpool.spawn(function()
+          moonpool.sleep(0)
+          return "again"
+        end):await()
+      end))
+      print(pcall(function() moonpool.spawn(coroutine.running):await() end))
     ]]
     assert.equal("", result.stderr)
-    assert.equal("false\tmoonpool: every task waits, and nothing is left that could wake one\n",
-      result.stdout)
+    assert.equal("false\tmoonpool: every task waits, and nothing is left that could wake one\n" ..
+      "again\ntrue\n", result.stdout)
   end)
 
   it("lets a program end with tasks that wait, timers and clients that are open", function()
