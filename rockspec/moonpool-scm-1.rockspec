@@ -13,9 +13,8 @@ description = {
     An asynchronous Redis client for plain Lua: every command awaits its reply in a coroutine,
     subscriptions outlive lost connections and tell what they missed. On top of it a program that
     runs chat bots as Lua scripts. The core is C on libuv and hiredis.
-    Building needs CMake, pkg-config and the headers of hiredis, libuv, jansson and
-    OpenSSL; the program
-    starts a private redis-server when it is given no Redis.
+    Building needs CMake, pkg-config and the headers of hiredis, libuv, jansson and OpenSSL;
+    the program starts a private redis-server when it is given no Redis.
   ]],
   homepage = "https://github.com/moonpool/moonpool",
   issues_url = "https://github.com/moonpool/moonpool/issues",
