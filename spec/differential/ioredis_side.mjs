@@ -8,6 +8,8 @@ import process from "node:process";
 
 const RECEIVE_MS = 10000;
 
+process.noDeprecation = true; // execBuffer is deprecated, but exec gives no bytes
+
 // DIFFERENTIAL_NODE is the folder whose node_modules holds ioredis.
 const { Redis } = createRequire(resolve(process.env.DIFFERENTIAL_NODE, "package.json"))("ioredis");
 const [steps_path, socket] = process.argv.slice(2);

@@ -22,7 +22,7 @@ local steps = {}
 
 local FAMILIES = {
   "strings", "bitmaps", "hyperloglog", "geo", "hashes", "lists", "sets", "sorted_sets", "streams",
-  "keys", "scripting", "pubsub", "server", "errors", "bytes", "types",
+  "keys", "scripting", "batches", "pubsub", "server", "errors", "bytes", "types",
 }
 
 local function portable_argument(argument)
