@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -150,6 +152,7 @@ static inline void on_connection(uv_poll_t *poll, int status, int events) {
   *link = (peer_link){.f = f, .fd = accept(f->listener, NULL, NULL)};
   CHECK(link->fd >= 0);
   fcntl(link->fd, F_SETFL, O_NONBLOCK);
+  setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* or it is no TCP */
   link->in = mp_resp_new(&mp_default_allocator, &limits);
   mp_buf_init(&link->heard, &mp_default_allocator);
   uv_poll_init(&f->loop, &link->poll, link->fd);

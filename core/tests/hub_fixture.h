@@ -77,7 +77,7 @@ static inline void on_left(moonpool_subscription *handle, long long count,
 
 /* To the names of `line`, one space between each. */
 static inline int subscribe(fixture *f, sub *s, moonpool_kind kind, const char *line) {
-  moonpool_bytes names[64];
+  moonpool_bytes names[128];
   s->f = s->confirmed.f = s->left.f = f;
   s->handle = NULL;
   return moonpool_subscribe(f->client, kind, names, split(line, names), on_event, on_confirm, s,

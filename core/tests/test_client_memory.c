@@ -1,14 +1,29 @@
 /* A whole life of a client, from open to close, with each allocation refused in its turn: alone,
- * several in a row, and all from then on. Nothing leaks, every accepted request completes once, and
- * as soon as there is memory again everything works again. */
+ * several in a row, all for a while, and all from then on. Nothing leaks, every accepted request
+ * completes once, and as soon as there is memory again everything works again. */
 #include <limits.h>
 
 #include "hub_fixture.h"
 
-enum { COMMANDS = 4, SUBS = 4 };
+enum {
+  COMMANDS = 4,
+  SUBS = 5,
+  MANY = 100,
+  HANGING = 3 /* the command whose reply comes too late */
+};
+
+typedef struct flavour {
+  int is_tcp;
+  int is_rich; /* many names in many commands, a full queue, a canary, a drain that leaves events */
+} flavour;
+
+static const flavour plain = {0, 0}, tcp = {1, 0}, rich = {0, 1};
 
 typedef struct life {
   fixture f;
+  const flavour *flavour;
+  peer_link *owes;   /* a late reply */
+  int is_taking_all; /* the drain */
   moonpool_allocator scarce;
   long from, until; /* requests for memory that are refused */
   call ready, commands[COMMANDS];
@@ -32,8 +47,33 @@ static int is_refusing(const life *l) {
   return l->f.heap.requests + 1 >= l->from && l->f.heap.requests + 1 < l->until;
 }
 
+static int is_verb(const moonpool_reply *command, const char *verb) {
+  const moonpool_reply *first = command->u.list.first;
+  return first->u.string.len == strlen(verb) && !memcmp(first->u.string.data, verb, strlen(verb));
+}
+
+/* The canary: the only one that publishes here. */
+static void hear_publish(life *l, peer_link *link, const moonpool_reply *command) {
+  char channel[60], payload[30];
+  const moonpool_reply *word = command->u.list.first->next;
+  snprintf(channel, sizeof channel, "%.*s", TEXT(word->u.string));
+  snprintf(payload, sizeof payload, "%.*s", TEXT(word->next->u.string));
+  peer_say(link, ":1\r\n");
+  if (l->subscriber) peer_publish(&l->f.links[l->subscriber], channel, payload);
+}
+
 static void hear(peer_link *link, const moonpool_reply *command) {
   life *l = (life *)link->f;
+  if (l->owes == link) peer_say(link, "+LATE\r\n");
+  if (l->owes == link) l->owes = NULL;
+  if (is_verb(command, "HANG")) {
+    l->owes = link;
+    return;
+  }
+  if (is_verb(command, "PUBLISH")) {
+    hear_publish(l, link, command);
+    return;
+  }
   hear_as_redis(link, command);
   if (strstr(heard(&l->f, (int)(link - l->f.links)), "SUBSCRIBE"))
     l->subscriber = (int)(link - l->f.links);
@@ -47,9 +87,50 @@ static moonpool_stats stats_of(fixture *f) {
 
 /* ---- the life -------------------------------------------------------------------------------- */
 
-static int begin(life *l, long from, long until) {
+static void listen_on_tcp(fixture *f) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof address;
+  f->listener = socket(AF_INET, SOCK_STREAM, 0);
+  if (bind(f->listener, (struct sockaddr *)&address, size)) abort();
+  if (listen(f->listener, LINKS)) abort();
+  if (getsockname(f->listener, (struct sockaddr *)&address, &size)) abort();
+  snprintf(f->url, sizeof f->url, "redis://127.0.0.1:%d", ntohs(address.sin_port));
+  uv_poll_init(&f->loop, &f->accepting, f->listener);
+  f->accepting.data = f;
+  uv_poll_start(&f->accepting, UV_READABLE, on_connection);
+}
+
+static int is_settled(life *l) {
+  return stats_of(&l->f).confirmed == stats_of(&l->f).wanted && state_of(&l->f) == MOONPOOL_READY;
+}
+
+/* Leaves something every other time, where the canary sees to it that there is a next time. */
+static void on_drain(moonpool *client, void *ctx) {
+  life *l = ctx;
+  const moonpool_event *event;
+  int got, most = l->is_taking_all || !is_settled(l) ? INT_MAX : 1;
+  l->is_taking_all = !l->is_taking_all;
+  while (most-- > 0 && (got = moonpool_next(client, &event)) != 0)
+    if (got == 1) on_event(event);
+}
+
+static void enrich(life *l) {
+  l->f.options.canary = 3;
+  l->f.options.subscribe_batch = 7;
+  l->f.options.subscribe_window = 2;
+  l->f.options.max_queue = COMMANDS;
+}
+
+static int begin(life *l, const flavour *kind, long from, long until) {
   memset(l, 0, sizeof *l);
-  setup(&l->f);
+  if (kind->is_tcp) {
+    setup_alone(&l->f);
+    listen_on_tcp(&l->f);
+  } else {
+    setup(&l->f);
+  }
+  l->flavour = kind;
+  if (kind->is_rich) enrich(l);
   l->from = from;
   l->until = until;
   l->scarce = (moonpool_allocator){scarce_realloc, l};
@@ -60,6 +141,7 @@ static int begin(life *l, long from, long until) {
   int status = open_client(&l->f);
   CHECK(status == MOONPOOL_OK || status == MOONPOOL_ENOMEM);
   if (status != MOONPOOL_OK) return 0;
+  if (kind->is_rich) moonpool_set_drain(l->f.client, on_drain, l);
   l->ready.f = &l->f;
   moonpool_ready(l->f.client, on_ready, &l->ready);
   RUN_UNTIL(&l->f, l->ready.count);
@@ -69,16 +151,23 @@ static int begin(life *l, long from, long until) {
 static void give_commands(life *l) {
   for (int i = 0; i < COMMANDS; i++) {
     char line[300];
-    snprintf(line, sizeof line, "SET %d %0250d", i, i);
-    int status = command(&l->f, line, &l->commands[i]);
-    CHECK(status == MOONPOOL_OK || status == MOONPOOL_ENOMEM);
+    snprintf(line, sizeof line, i == HANGING ? "HANG" : "SET %d %0250d", i, i);
+    int status = command_for(&l->f, line, i == HANGING ? 2 : 0, &l->commands[i]);
+    CHECK(status == MOONPOOL_OK || status == MOONPOOL_ENOMEM || status == MOONPOOL_EQUEUE);
     l->is_accepted[i] = status == MOONPOOL_OK;
   }
+  if (!l->flavour->is_rich) return;
+  int status = command(&l->f, "SET one more", NULL);
+  CHECK(status == MOONPOOL_EQUEUE || !l->is_accepted[0] || !l->is_accepted[1] ||
+        !l->is_accepted[2] || !l->is_accepted[HANGING]);
 }
 
 static void subscribe_all(life *l) {
-  static const char *const lines[SUBS] = {"a b c", "b d", "p*", "a"};
-  for (int i = 0; i < SUBS; i++) {
+  static char many[500]; /* "1 2 … 100" */
+  const char *const lines[SUBS] = {"a b c", "b d", "p*", "a", many};
+  for (int i = 1, len = 0; i <= MANY; i++)
+    len += snprintf(many + len, sizeof many - (size_t)len, "%s%d", len ? " " : "", i);
+  for (int i = 0; i < SUBS - !l->flavour->is_rich; i++) {
     moonpool_kind kind = i == 2 ? MOONPOOL_PATTERN : MOONPOOL_CHANNEL;
     int status = subscribe(&l->f, &l->subs[i], kind, lines[i]);
     CHECK(status == MOONPOOL_OK || status == MOONPOOL_ENOMEM);
@@ -106,13 +195,9 @@ static int is_alive(const life *l, int i) {
          !l->subs[i].left.count;
 }
 
-static int is_settled(life *l) {
-  return stats_of(&l->f).confirmed == stats_of(&l->f).wanted && state_of(&l->f) == MOONPOOL_READY;
-}
-
 /* A message comes to whoever is there for it, if not on this link then on the next. */
 static void hear_message(life *l) {
-  static const char *const channels[SUBS] = {"c", "d", NULL, "a"};
+  static const char *const channels[SUBS] = {"c", "d", NULL, "a", "100"};
   for (int i = 0; i < SUBS; i++) {
     int before = l->subs[i].messages, link = -1;
     if (!channels[i] || !is_alive(l, i)) continue;
@@ -157,9 +242,9 @@ static void end(life *l) {
 }
 
 /* How many requests for memory it took. */
-static long live(long from, long until) {
+static long live(const flavour *kind, long from, long until) {
   static life l;
-  if (begin(&l, from, until)) {
+  if (begin(&l, kind, from, until)) {
     give_commands(&l);
     RUN_UNTIL(&l.f, is_all_answered(&l));
     subscribe_all(&l);
@@ -175,24 +260,39 @@ static long live(long from, long until) {
   return l.f.heap.requests;
 }
 
-TEST(each_failed_allocation_is_survived) {
-  long requests = live(0, 0);
+static void fail_each(const flavour *kind, long step, long times) {
+  long requests = live(kind, 0, 0);
   CHECK(requests > 20);
-  for (long n = 1; n <= requests && !test_failures; n++) live(n, n + 1);
+  for (long n = 1; n <= requests && !test_failures; n += step) live(kind, n, n + times);
+}
+
+TEST(each_failed_allocation_is_survived) {
+  fail_each(&plain, 1, 1);
 }
 
 TEST(several_failed_allocations_are_survived) {
-  long requests = live(0, 0);
-  for (long n = 1; n <= requests && !test_failures; n += 2) live(n, n + 7);
+  fail_each(&plain, 2, 7);
+}
+
+TEST(each_failed_allocation_is_survived_over_tcp) {
+  fail_each(&tcp, 1, 1);
+}
+
+TEST(each_failed_allocation_is_survived_with_everything) {
+  fail_each(&rich, 1, 1);
+}
+
+TEST(several_failed_allocations_are_survived_with_everything) {
+  fail_each(&rich, 3, 20);
 }
 
 /* ---- no memory any more ---------------------------------------------------------------------- */
 
 /* With each number of allocations granted, and none after them: all that was accepted completes at
  * the latest when the client is closed, which takes no memory. */
-static int live_on_little(long granted) {
+static int live_on_little(const flavour *kind, long granted) {
   static life l;
-  if (begin(&l, granted + 1, LONG_MAX)) {
+  if (begin(&l, kind, granted + 1, LONG_MAX)) {
     give_commands(&l);
     subscribe_all(&l);
     for (int i = 0; i < 30; i++) uv_run(&l.f.loop, UV_RUN_NOWAIT);
@@ -209,13 +309,55 @@ static int live_on_little(long granted) {
 }
 
 TEST(without_memory_it_still_ends) {
-  for (long granted = 0; live_on_little(granted) && !test_failures; granted++) continue;
+  const flavour *const kinds[] = {&plain, &tcp, &rich};
+  for (int i = 0; i < 3; i++)
+    for (long granted = 0; live_on_little(kinds[i], granted) && !test_failures; granted++) continue;
+}
+
+/* ---- no memory for a while ------------------------------------------------------------------- */
+
+/* From some allocation on there is none, while commands and subscriptions are given, messages come
+ * and the links are lost; then there is again. What was accepted is served. */
+static int live_through(const flavour *kind, long granted) {
+  static life l;
+  if (begin(&l, kind, granted + 1, LONG_MAX)) {
+    give_commands(&l);
+    subscribe_all(&l);
+    for (int i = 0; i < 20; i++) uv_run(&l.f.loop, UV_RUN_NOWAIT);
+    if (l.subscriber) peer_publish(&l.f.links[l.subscriber], "a", "lost or not");
+    for (int i = 0; i < l.f.link_count; i++) peer_drop(&l.f.links[i]);
+    for (int i = 0; i < 20; i++) uv_run(&l.f.loop, UV_RUN_NOWAIT);
+  }
+  int was_refused = is_refusing(&l) && l.f.heap.requests > granted;
+  l.until = 0;
+  if (l.f.client) {
+    RUN_UNTIL(&l.f, is_all_answered(&l));
+    RUN_UNTIL(&l.f, is_all_confirmed(&l));
+    RUN_UNTIL(&l.f, is_settled(&l));
+    hear_message(&l);
+    lose_links(&l);
+    hear_message(&l);
+    leave_all(&l);
+  }
+  end(&l);
+  if (test_failures) printf("  granted: %ld\n", granted);
+  return was_refused;
+}
+
+TEST(when_there_is_memory_again_all_is_well) {
+  const flavour *const kinds[] = {&plain, &tcp, &rich};
+  for (int i = 0; i < 3; i++)
+    for (long granted = 0; live_through(kinds[i], granted) && !test_failures; granted++) continue;
 }
 
 static const test_case tests[] = {
     TEST_CASE(each_failed_allocation_is_survived),
     TEST_CASE(several_failed_allocations_are_survived),
+    TEST_CASE(each_failed_allocation_is_survived_over_tcp),
+    TEST_CASE(each_failed_allocation_is_survived_with_everything),
+    TEST_CASE(several_failed_allocations_are_survived_with_everything),
     TEST_CASE(without_memory_it_still_ends),
+    TEST_CASE(when_there_is_memory_again_all_is_well),
 };
 
 int main(int argc, char **argv) {
