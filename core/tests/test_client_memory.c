@@ -29,6 +29,7 @@ typedef struct life {
   call ready, commands[COMMANDS];
   sub subs[SUBS];
   int is_accepted[COMMANDS], is_subscribed[SUBS];
+  int batches_accepted, batches_ended;
   int subscriber; /* the peer's link that heard a SUBSCRIBE last */
 } life;
 
@@ -148,6 +149,26 @@ static int begin(life *l, const flavour *kind, long from, long until) {
   return 1;
 }
 
+static void on_batch(size_t index, const moonpool_reply *reply, const moonpool_error *error,
+                     void *ctx) {
+  (void)reply, (void)error;
+  if (index == 2) ((life *)ctx)->batches_ended++;
+}
+
+static void give_batch(life *l, moonpool_batch_kind kind) {
+  static const moonpool_bytes argv[] = {{"INCR", 4}, {"n", 1}};
+  moonpool_batch *batch = moonpool_batch_new(l->f.client);
+  if (!batch) return;
+  int status = moonpool_batch_add(batch, 2, argv);
+  if (status == MOONPOOL_OK) status = moonpool_batch_add(batch, 2, argv);
+  if (status == MOONPOOL_OK) status = moonpool_batch_send(batch, kind, NULL, 0, on_batch, l);
+  CHECK(status == MOONPOOL_OK || status == MOONPOOL_ENOMEM);
+  if (status == MOONPOOL_OK)
+    l->batches_accepted++;
+  else
+    moonpool_batch_free(batch);
+}
+
 static void give_commands(life *l) {
   for (int i = 0; i < COMMANDS; i++) {
     char line[300];
@@ -156,7 +177,11 @@ static void give_commands(life *l) {
     CHECK(status == MOONPOOL_OK || status == MOONPOOL_ENOMEM || status == MOONPOOL_EQUEUE);
     l->is_accepted[i] = status == MOONPOOL_OK;
   }
-  if (!l->flavour->is_rich) return;
+  if (!l->flavour->is_rich) {
+    give_batch(l, MOONPOOL_PIPELINE);
+    give_batch(l, MOONPOOL_TRANSACTION);
+    return;
+  }
   int status = command(&l->f, "SET one more", NULL);
   CHECK(status == MOONPOOL_EQUEUE || !l->is_accepted[0] || !l->is_accepted[1] ||
         !l->is_accepted[2] || !l->is_accepted[HANGING]);
@@ -180,7 +205,7 @@ static void subscribe_all(life *l) {
 static int is_all_answered(const life *l) {
   for (int i = 0; i < COMMANDS; i++)
     if (l->commands[i].count != l->is_accepted[i]) return 0;
-  return 1;
+  return l->batches_ended == l->batches_accepted;
 }
 
 static int is_all_confirmed(const life *l) {
