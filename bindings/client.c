@@ -179,6 +179,7 @@ void mp_open_client(lua_State *L, int runtime_index) {
   mp_set_command_methods(L, runtime_index);
   mp_set_batch_methods(L, runtime_index);
   mp_set_view_methods(L, runtime_index);
+  mp_set_script_methods(L, runtime_index);
   mp_set_subscribe_methods(L, runtime_index);
   lua_pushcclosure(L, index_client, 2);
   lua_setfield(L, -2, "__index");

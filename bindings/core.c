@@ -44,6 +44,7 @@ int luaopen_moonpool_core(lua_State *L) {
   mp_open_subscription(L, 1);
   mp_open_view(L, 1);
   mp_open_recorder(L, 1);
+  mp_open_script(L, 1);
   lua_newtable(L);
   mp_set_functions(L, functions, 1);
   mp_open_task(L, 1);

@@ -155,6 +155,11 @@ void mp_set_batch_methods(lua_State *L, int runtime_index);
 /* The client is closed: what is being recorded will not be sent. */
 void mp_client_drop_batches(mp_client *client);
 
+/* ---- script.c ---- */
+
+/* Adds prepare to the table of client methods on top of L. */
+void mp_set_script_methods(lua_State *L, int runtime_index);
+
 /* ---- subscription.c ---- */
 
 /* Adds subscribe, psubscribe and ssubscribe to the table of client methods on top of L. */

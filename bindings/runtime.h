@@ -205,6 +205,7 @@ void mp_open_timer(lua_State *L, int runtime_index);
 void mp_open_client(lua_State *L, int runtime_index);
 void mp_open_view(lua_State *L, int runtime_index);
 void mp_open_recorder(lua_State *L, int runtime_index);
+void mp_open_script(lua_State *L, int runtime_index);
 void mp_open_subscription(lua_State *L, int runtime_index);
 void mp_open_json(lua_State *L);
 int mp_open_system(lua_State *L);
