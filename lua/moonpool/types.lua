@@ -46,6 +46,17 @@ function subscription:messages() end
 ---@return true
 function subscription:close() end
 
+---@class moonpool.script
+---@field sha string its SHA1, 40 hexadecimal digits
+---@overload fun(keys?: (string|number)[], args?: (string|number)[], options?: { timeout: number }): any, string?, string?
+local script = {}
+
+---@param keys? (string|number)[]
+---@param args? (string|number)[]
+---@param options? { timeout: number } seconds
+---@return any value, string? message, string? code
+function script:call(keys, args, options) end
+
 ---@class moonpool.client every Redis command is a method, too
 ---@field address string|nil
 local client = {}
@@ -54,6 +65,12 @@ local client = {}
 ---@param ... string|number
 ---@return any value, string? message, string? code
 function client:call(command, ...) end
+
+--- Loads a script, which is called by its SHA1 from then on.
+---@param source string
+---@param options? { timeout: number } seconds
+---@return moonpool.script|nil script, string? message, string? code
+function client:prepare(source, options) end
 
 ---@param channel string
 ---@param payload string|number
