@@ -332,9 +332,10 @@ mp_hub *mp_hub_new(const mp_hub_config *config) {
   hub->dirty_tail = &hub->dirty;
   hub->due_tail = &hub->due;
   hub->pending.next = hub->pending.prev = &hub->pending;
-  uv_timer_init(config->link.loop, &hub->pending_timer);
+  mp_deadline_init(&hub->pending_deadline, config->link.loop, mp_hub_expire_pending, hub);
+  hub->pending_deadline.timer.data = hub;
   uv_timer_init(config->link.loop, &hub->defer_timer);
-  hub->pending_timer.data = hub->defer_timer.data = hub;
+  hub->defer_timer.data = hub;
   hub->random = config->link.seed | 1;
   hub->holds = 2;
   return hub;
@@ -385,7 +386,7 @@ void mp_hub_close(mp_hub *hub, void (*on_gone)(void *ctx), void *ctx) {
     while (entry->who.listeners) mp_sub_end(hub, entry->who.listeners->subscription, &error);
   }
   end_closing(hub);
-  uv_close((uv_handle_t *)&hub->pending_timer, on_timer_closed);
+  uv_close((uv_handle_t *)&hub->pending_deadline.timer, on_timer_closed);
   uv_close((uv_handle_t *)&hub->defer_timer, on_timer_closed);
 }
 

@@ -77,7 +77,7 @@ struct mp_hub {
   mp_entry *dirty, **dirty_tail;
   size_t commands_in_flight, wanted, confirmed;
   mp_pending pending; /* ring; oldest first */
-  uv_timer_t pending_timer;
+  mp_deadline pending_deadline;
   uv_timer_t defer_timer; /* asks again for what Redis refused for a passing reason */
   uint64_t deferred_at, random;
   unsigned deferrals; /* in this series */
@@ -95,7 +95,6 @@ struct mp_hub {
   mp_buf kept; /* what the event borrows from, when a drain has left it */
   int is_event_kept;
   int is_closed, is_draining, holds;
-  int is_late; /* the pending timer fired late, and the loop was given one more turn to read */
   void (*on_gone)(void *ctx);
   void *gone_ctx;
   char last_error[400];
@@ -146,6 +145,9 @@ static inline const char *mp_hub_address(const mp_hub *hub) {
 }
 
 /* ---- subscription.c ---- */
+
+/* Fails the subscriptions that were not confirmed in time. */
+void mp_hub_expire_pending(void *ctx, uint64_t now);
 
 /* The subscription has a callback due: it is made before the next reply is read. */
 void mp_hub_make_due(mp_hub *hub, moonpool_subscription *subscription);

@@ -120,7 +120,9 @@ static void fail_sent(mp_link *link, const moonpool_error *error) {
   snprintf(message, sizeof message, "%s; the command was possibly executed", error->message);
   moonpool_error lost = {error->status == MOONPOOL_ECLOSED ? MOONPOOL_ECLOSED : MOONPOOL_ECONN,
                          message};
-  mp_requests_fail(&link->requests, link->config.is_subscriber, &lost);
+  mp_requests_fail(&link->requests, 0, &lost);
+  if ((link->config.is_subscriber || link->config.is_pooled) && !link->is_closed)
+    mp_requests_fail(&link->requests, 1, error);
 }
 
 /* Sets the timer of the next attempt, which `status` ended the last one. */
@@ -324,7 +326,7 @@ static void leave_soon(mp_link *link, const mp_trouble *why) {
 
 static void leave_if_answered(mp_link *link) {
   const mp_request *first = link->requests.first;
-  if (!link->leaving || link->state != MOONPOOL_READY) return;
+  if (!link->leaving || link->config.is_pooled || link->state != MOONPOOL_READY) return;
   if (first && first->number <= link->requests.sent) return;
   char message[128];
   snprintf(message, sizeof message, "%s: connecting anew, perhaps to another server",
@@ -595,9 +597,17 @@ void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx) {
   link->gone_ctx = ctx;
   drop_transport(link);
   close_timer(link, &link->timer);
-  close_timer(link, &link->requests.timer);
+  close_timer(link, &link->requests.deadline.timer);
   link->requests.is_closed = 1;
   mp_requests_fail(&link->requests, 1, &error);
+}
+
+int mp_link_is_leaving(const mp_link *link) {
+  return link->leaving != NULL;
+}
+
+void mp_link_unhear(mp_link *link, const moonpool_error *error) {
+  mp_requests_unhear(&link->requests, error);
 }
 
 void mp_link_count_blocking(mp_link *link, int change) {

@@ -35,6 +35,7 @@ typedef struct mp_link_config {
   size_t scratch_size;
   mp_tls *tls;       /* likewise */
   int is_subscriber; /* no SELECT; what was not sent when the link is lost is dropped, not kept */
+  int is_pooled;     /* its requests belong to one connection: all fail when that is lost */
   const mp_link_events *events;
   void *ctx;
   uint64_t seed; /* of the jitter */
@@ -65,6 +66,12 @@ void mp_link_move(mp_link *link, const char *address);
 
 /* What ended the last connection or attempt, as errors say it; "" before. Valid until the next. */
 const char *mp_link_last_error(const mp_link *link);
+
+/* Has the server refused what another one would do? A pooled link stays until its owner ends it. */
+int mp_link_is_leaving(const mp_link *link);
+
+/* Tells everyone who waits for a reply now; what they asked for goes on. */
+void mp_link_unhear(mp_link *link, const moonpool_error *error);
 
 /* Room for a request of `size` bytes that counts as `count` commands: the buffer to encode it into,
  * or NULL with *status EQUEUE, ECLOSED or ENOMEM. mp_link_commit must follow at once. */

@@ -4,14 +4,15 @@
 
 #define SPARE_MAX 4096u
 #define OUT_KEEP 65536u
-#define LATE_MS 20u
+
+static void on_due(void *ctx, uint64_t now);
 
 void mp_requests_init(mp_requests *q, uv_loop_t *loop, const moonpool_allocator *allocator,
                       const char *address) {
   memset(q, 0, sizeof *q);
   q->allocator = allocator;
   q->address = address;
-  uv_timer_init(loop, &q->timer);
+  mp_deadline_init(&q->deadline, loop, on_due, q);
   mp_buf_init(&q->out, allocator);
 }
 
@@ -129,6 +130,14 @@ void mp_requests_fail(mp_requests *q, int all, const moonpool_error *error) {
   }
 }
 
+void mp_requests_unhear(mp_requests *q, const moonpool_error *error) {
+  for (mp_request *r = q->first; r && !q->is_closed; r = r->next) {
+    moonpool_reply_cb cb = r->info.cb;
+    r->info.cb = NULL;
+    if (cb && !r->is_abandoned) cb(NULL, error, r->info.ctx);
+  }
+}
+
 /* Takes the requests that were abandoned before they were written out of queue and buffer. */
 static void forget_unsent(mp_requests *q) {
   mp_request **at = &q->first, *before = NULL, *forgotten = NULL, **tail = &forgotten;
@@ -180,24 +189,14 @@ void mp_requests_withdraw(mp_requests *q, moonpool_reply_cb late,
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
-static void on_timer(uv_timer_t *timer);
-
-static void watch(mp_requests *q, uint64_t deadline) {
-  if (deadline == UINT64_MAX || (q->due && q->due <= deadline)) return;
-  uint64_t now = uv_now(q->timer.loop);
-  q->timer.data = q;
-  q->due = deadline;
-  uv_timer_start(&q->timer, on_timer, deadline > now ? deadline - now : 0, 0);
-}
-
 void mp_requests_date(mp_requests *q) {
-  uint64_t now = uv_now(q->timer.loop), earliest = UINT64_MAX;
+  uint64_t now = uv_now(q->deadline.timer.loop), earliest = UINT64_MAX;
   for (; q->undated; q->undated = q->undated->next) {
     mp_request *r = q->undated;
-    if (r->info.timeout < UINT64_MAX - now) r->deadline = now + r->info.timeout;
+    r->deadline = mp_deadline_after(now, r->info.timeout);
     if (r->deadline < earliest) earliest = r->deadline;
   }
-  watch(q, earliest);
+  mp_deadline_watch(&q->deadline, earliest);
 }
 
 /* Fails what is overdue. What was not written is forgotten, bytes and all; for the rest a place is
@@ -219,19 +218,10 @@ static uint64_t expire(mp_requests *q, uint64_t now, const moonpool_error *error
   return q->is_closed ? UINT64_MAX : next;
 }
 
-static void on_timer(uv_timer_t *timer) {
-  mp_requests *q = timer->data;
-  uint64_t now = uv_now(timer->loop);
-  /* It fires late because the loop was held up: the replies may lie in the socket. Read first. */
-  if (now - q->due > LATE_MS && !q->is_late) {
-    q->is_late = 1;
-    uv_timer_start(timer, on_timer, 1, 0);
-    return;
-  }
+static void on_due(void *ctx, uint64_t now) {
+  mp_requests *q = ctx;
   char message[256];
   snprintf(message, sizeof message, "%s: no reply before the deadline", q->address);
   moonpool_error error = {MOONPOOL_ETIMEOUT, message};
-  q->due = 0;
-  q->is_late = 0;
-  watch(q, expire(q, now, &error));
+  mp_deadline_watch(&q->deadline, expire(q, now, &error));
 }

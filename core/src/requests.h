@@ -3,6 +3,7 @@
 #ifndef MP_REQUESTS_H
 #define MP_REQUESTS_H
 
+#include "deadline.h"
 #include "mem.h"
 
 typedef struct mp_request_info {
@@ -34,9 +35,7 @@ typedef struct mp_requests {
   size_t count, unsent; /* commands */
   size_t spare_count, abandoned_unsent;
   uint64_t numbered, sent;
-  uv_timer_t timer; /* the earliest deadline that was ever seen waiting; the link closes it */
-  uint64_t due;     /* when it fires; 0: it is not set */
-  int is_late;      /* it fired late, and the loop was given one more turn to read */
+  mp_deadline deadline; /* the earliest that was ever seen waiting; the link closes its timer */
   int is_closed;
   mp_buf out;
   size_t out_mark; /* where the request being encoded begins */
@@ -74,6 +73,10 @@ static inline void mp_requests_sent(mp_requests *q) {
  * each has its `late` called with neither reply nor error. */
 void mp_requests_withdraw(mp_requests *q, moonpool_reply_cb late,
                           int (*is_meant)(const void *ctx, const void *what), const void *what);
+
+/* Tells everyone who waits, without waiting any longer: what was asked for is written, and its
+ * replies are dropped. */
+void mp_requests_unhear(mp_requests *q, const moonpool_error *error);
 
 /* Fails those that were written (or, with `all`, every one) and forgets them. */
 void mp_requests_fail(mp_requests *q, int all, const moonpool_error *error);

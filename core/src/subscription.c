@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-#define LATE_MS 20u
-
 /* ---- callbacks that are due ------------------------------------------------------------------ */
 
 void mp_hub_make_due(mp_hub *hub, moonpool_subscription *s) {
@@ -43,14 +41,9 @@ moonpool_confirm_cb mp_sub_unpend(mp_hub *hub, moonpool_subscription *s) {
   return confirm;
 }
 
-static void on_pending_timer(uv_timer_t *timer);
-
 static void watch_pending(mp_hub *hub) {
   mp_pending *oldest = hub->pending.next;
-  uint64_t now = uv_now(hub->config.link.loop);
-  if (oldest == &hub->pending || uv_is_active((uv_handle_t *)&hub->pending_timer)) return;
-  uv_timer_start(&hub->pending_timer, on_pending_timer,
-                 oldest->deadline > now ? oldest->deadline - now : 0, 0);
+  if (oldest != &hub->pending) mp_deadline_watch(&hub->pending_deadline, oldest->deadline);
 }
 
 static void pend(mp_hub *hub, moonpool_subscription *s, mp_pending *pending) {
@@ -133,25 +126,16 @@ void mp_sub_fail(mp_hub *hub, moonpool_subscription *s, int status, const char *
   mp_free(hub->allocator, s);
 }
 
-/* The oldest pending subscription whose deadline passed at least `ms` ago, or NULL. */
-static moonpool_subscription *overdue(const mp_hub *hub, uint64_t ms) {
+/* The oldest pending subscription, if its deadline has passed, or NULL. */
+static moonpool_subscription *overdue(const mp_hub *hub, uint64_t now) {
   const mp_pending *oldest = hub->pending.next;
-  uint64_t now = uv_now(hub->config.link.loop);
-  int is_one = oldest != &hub->pending && oldest->deadline <= now && now - oldest->deadline >= ms;
-  return is_one ? oldest->subscription : NULL;
+  return oldest != &hub->pending && oldest->deadline <= now ? oldest->subscription : NULL;
 }
 
-static void on_pending_timer(uv_timer_t *timer) {
-  mp_hub *hub = timer->data;
+void mp_hub_expire_pending(void *ctx, uint64_t now) {
+  mp_hub *hub = ctx;
   moonpool_subscription *s;
-  /* It fires late because the loop was held up: confirmations may lie in the socket. Read first. */
-  if (!hub->is_late && overdue(hub, LATE_MS)) {
-    hub->is_late = 1;
-    uv_timer_start(timer, on_pending_timer, 1, 0);
-    return;
-  }
-  hub->is_late = 0;
-  while (!hub->is_closed && (s = overdue(hub, 0))) {
+  while (!hub->is_closed && (s = overdue(hub, now))) {
     char message[720];
     snprintf(message, sizeof message, "%s: not confirmed before the deadline%s%s",
              mp_hub_address(hub), hub->last_error[0] ? "; the last error was: " : "",
