@@ -330,8 +330,10 @@ MOONPOOL_EXTERN int moonpool_session_command(moonpool_session *session, size_t a
                                              moonpool_reply_cb cb, void *ctx);
 
 /* Gives the link back: what is watched is unwatched, what is still in flight goes on unheard (its
- * callbacks are called with ECLOSED before this returns), and the session is gone. When the client
- * is closed, every session ends so by itself after its callbacks; NULL is accepted. */
+ * callbacks are called with ECLOSED before this returns; if a blocking command is, the link is
+ * closed), and the session is gone. When the client is closed, what is in flight on its sessions
+ * ends with ECLOSED, and once moonpool_close has returned, they are gone: closing one meanwhile
+ * does nothing. NULL is accepted. */
 MOONPOOL_EXTERN void moonpool_session_close(moonpool_session *session);
 
 /* ---- prepared scripts --------------------------------------------------------------------- */
@@ -460,15 +462,22 @@ MOONPOOL_EXTERN const char *moonpool_canary_error(const moonpool *client);
 typedef struct moonpool_stats {
   uint64_t messages;   /* delivered to listeners */
   uint64_t commands;   /* accepted */
-  uint64_t writes;     /* write calls made on both links */
+  uint64_t writes;     /* write calls made on all links */
   uint64_t reconnects; /* times that a ready link was lost and a later one became ready */
   uint64_t gaps;       /* RECONNECTED of all subscriptions, asked for or not */
   uint64_t
       canary_losses; /* subscriber links that were dropped for a canary that did not come back */
   uint64_t bytes_in, bytes_out;
+  size_t links;     /* connected and ready now: for commands, for subscriptions, of the pool */
   size_t queued;    /* commands waiting or in flight now */
+  size_t in_flight; /* of these, written and not yet answered */
   size_t wanted;    /* names that somebody wants */
   size_t confirmed; /* names that Redis has confirmed on the present link */
+  size_t pool_links, pool_busy; /* links of the pool, connecting or ready; those that are in use */
+  size_t pool_waiting;          /* who waits for one */
+  uint64_t pool_uses;           /* times that one was handed over */
+  uint64_t pool_waited;         /* ms that all who got one waited for it together */
+  uint64_t pool_waited_most;    /* ms that the one waited who waited longest */
 } moonpool_stats;
 MOONPOOL_EXTERN void moonpool_get_stats(const moonpool *client, moonpool_stats *stats);
 

@@ -11,16 +11,21 @@
 #define AROUND (sizeof MULTI + sizeof EXEC - 2)
 
 struct moonpool_batch {
+  mp_want want; /* first: the pool knows the batch by it */
   moonpool *client;
-  moonpool_batch *next; /* of those without commands */
-  mp_buf out;           /* what was added, until it is sent */
+  moonpool_session *session; /* on whose link it is; NULL: on none's */
+  mp_pooled *pooled;         /* the link that it has for itself */
+  moonpool_batch *next;      /* of those without commands */
+  mp_buf out;                /* what was added, until it is sent */
   size_t count;
   size_t answered; /* replies that came, those to MULTI and EXEC among them */
   moonpool_batch_kind kind;
-  int is_blocking; /* a command of it is */
+  int is_blocking;     /* a command of it is, and it is no transaction */
+  uint64_t block_time; /* ms that Redis may let its commands wait; UINT64_MAX: for ever */
   moonpool_batch_cb cb;
   moonpool_reply_cb single; /* instead: it is a single command's */
   void *ctx;
+  uint64_t watches; /* of the session, when it was sent */
   /* A transaction's first refusal: by number (0: MULTI's), and in Redis's words. */
   int is_refused;
   size_t refused, executed; /* `executed` without MULTI */
@@ -54,8 +59,13 @@ int moonpool_batch_add(moonpool_batch *b, size_t argc, const moonpool_bytes *arg
       (options->max_queue_bytes && size > options->max_queue_bytes))
     return MOONPOOL_ETOOBIG;
   int status = mp_resp_encode(&b->out, argc, argv);
-  b->count += status == MOONPOOL_OK;
-  return status;
+  if (status != MOONPOOL_OK) return status;
+  b->count++;
+  if (class == MP_COMMAND_BLOCKING) {
+    b->is_blocking = 1;
+    b->block_time = mp_deadline_after(b->block_time, mp_command_block_time(argc, argv));
+  }
+  return MOONPOOL_OK;
 }
 
 size_t moonpool_batch_count(const moonpool_batch *b) {
@@ -64,12 +74,26 @@ size_t moonpool_batch_count(const moonpool_batch *b) {
 
 /* ---- replies --------------------------------------------------------------------------------- */
 
+/* Without a reply to a blocking command, nobody is there for what Redis would still hand out: the
+ * connection ends at once. */
+static void leave_link(moonpool_batch *b, const moonpool_reply *reply,
+                       const moonpool_error *error) {
+  static const char reason[] = "the deadline of a blocking command passed";
+  mp_pooled *link = b->session ? b->session->pooled : b->pooled;
+  if (!link) return;
+  if (b->is_blocking) mp_link_count_blocking(mp_pooled_link(link), -1);
+  if (b->session) b->session->blocking -= b->is_blocking;
+  if (b->pooled) mp_pool_give_back(link);
+  if (b->is_blocking && error && !reply && error->status == MOONPOOL_ETIMEOUT)
+    mp_pool_break(link, MOONPOOL_ETIMEOUT, reason);
+}
+
 static void end(moonpool_batch *b, const moonpool_reply *reply, const moonpool_error *error) {
-  if (b->is_blocking) mp_link_count_blocking(b->client->link, -1);
-  if (b->single)
-    b->single(reply, error, b->ctx);
-  else if (b->cb)
+  leave_link(b, reply, error);
+  if (b->cb)
     b->cb(b->count, reply, error, b->ctx);
+  else if (b->single)
+    b->single(reply, error, b->ctx);
   moonpool_batch_free(b);
 }
 
@@ -94,7 +118,9 @@ static void end_refused(moonpool_batch *b, const moonpool_error *error) {
 }
 
 static void take_exec(moonpool_batch *b, const moonpool_reply *reply, const moonpool_error *error) {
-  if (b->is_refused && (b->refused == 0 || (error && begins_with(error->message, "EXECABORT"))))
+  int is_outside = b->is_refused && b->refused == 0;
+  if (b->session && !is_outside) b->session->unwatched = b->watches; /* EXEC ends every WATCH */
+  if (is_outside || (b->is_refused && (error && begins_with(error->message, "EXECABORT"))))
     end_refused(b, error);
   else if (error)
     end(b, reply, error);
@@ -145,10 +171,10 @@ static void on_reply(const moonpool_reply *reply, const moonpool_error *error, v
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-static int send_on(moonpool_batch *b, mp_link *link, uint64_t timeout) {
+static int send_on(moonpool_batch *b, mp_link *link, size_t counted, uint64_t timeout) {
   int status, is_transaction = b->kind == MOONPOOL_TRANSACTION;
   size_t size = b->out.len + (is_transaction ? AROUND : 0);
-  mp_buf *out = mp_link_begin(link, b->count, size, &status);
+  mp_buf *out = mp_link_begin(link, counted, size, &status);
   if (!out) return status;
   if (is_transaction) mp_buf_append(out, MULTI, sizeof MULTI - 1);
   mp_buf_append(out, b->out.data, b->out.len);
@@ -161,20 +187,70 @@ static int send_on(moonpool_batch *b, mp_link *link, uint64_t timeout) {
   return MOONPOOL_OK;
 }
 
-int mp_client_command_blocking(moonpool *client, size_t argc, const moonpool_bytes *argv,
-                               uint64_t timeout, moonpool_reply_cb cb, void *ctx) {
+static int send_on_session(moonpool_batch *b, moonpool_session *session, uint64_t timeout) {
+  if (!session->pooled) return MOONPOOL_ECONN;
+  int status = send_on(b, mp_pooled_link(session->pooled), b->count, timeout);
+  if (status != MOONPOOL_OK) return status;
+  b->session = session;
+  b->watches = session->watches;
+  session->blocking += b->is_blocking;
+  return MOONPOOL_OK;
+}
+
+/* The batch was within the limits when it was accepted: here it counts as nothing. */
+static void on_link(mp_want *want, mp_pooled *link) {
+  moonpool_batch *b = (moonpool_batch *)want;
+  uint64_t now = uv_now(b->client->loop), left = UINT64_MAX;
+  if (want->deadline != UINT64_MAX) left = want->deadline > now ? want->deadline - now : 0;
+  int status = send_on(b, mp_pooled_link(link), 0, left);
+  if (status == MOONPOOL_OK) {
+    b->pooled = link;
+    return;
+  }
+  mp_pool_give_back(link);
+  end_with(b, status, moonpool_status_text(status));
+}
+
+static void on_failed(mp_want *want, const moonpool_error *error) {
+  end((moonpool_batch *)want, NULL, error);
+}
+
+static int send_on_pool(moonpool_batch *b, uint64_t timeout) {
+  b->want = (mp_want){.on_link = on_link, .on_failed = on_failed, .timeout = timeout};
+  return mp_pool_lease(b->client->pool, &b->want);
+}
+
+/* By default, a blocking command has the time that Redis gives it, and the client's. */
+static uint64_t timeout_of(const moonpool_batch *b, uint64_t timeout) {
+  uint64_t usual = mp_client_timeout(b->client, timeout);
+  return timeout == 0 && b->is_blocking ? mp_deadline_after(b->block_time, usual) : usual;
+}
+
+static int accept_batch(moonpool_batch *b, moonpool_session *session, uint64_t timeout) {
+  size_t count = b->count;
+  int status;
+  timeout = timeout_of(b, timeout);
+  if (session)
+    status = send_on_session(b, session, timeout);
+  else if (b->is_blocking)
+    status = send_on_pool(b, timeout);
+  else
+    status = send_on(b, b->client->link, count, timeout);
+  if (status == MOONPOOL_OK) b->client->commands += count;
+  return status;
+}
+
+int mp_client_command_blocking(moonpool *client, moonpool_session *session, size_t argc,
+                               const moonpool_bytes *argv, uint64_t timeout, moonpool_reply_cb cb,
+                               void *ctx) {
   moonpool_batch *b = moonpool_batch_new(client);
   if (!b) return MOONPOOL_ENOMEM;
   b->single = cb;
   b->ctx = ctx;
-  b->is_blocking = 1;
-  b->count = 1;
-  int status = mp_resp_encode(&b->out, argc, argv);
-  if (status == MOONPOOL_OK) status = send_on(b, client->link, timeout ? timeout : UINT64_MAX);
-  if (status == MOONPOOL_OK)
-    client->commands++;
-  else
-    moonpool_batch_free(b);
+  int status = moonpool_batch_add(b, argc, argv);
+  if (status == MOONPOOL_ETOOBIG) status = MOONPOOL_EQUEUE;
+  if (status == MOONPOOL_OK) status = accept_batch(b, session, timeout);
+  if (status != MOONPOOL_OK) moonpool_batch_free(b);
   return status;
 }
 
@@ -198,18 +274,13 @@ void mp_client_end_empty(moonpool *client, const moonpool_error *error) {
 
 int moonpool_batch_send(moonpool_batch *b, moonpool_batch_kind kind, moonpool_session *session,
                         uint64_t timeout, moonpool_batch_cb cb, void *ctx) {
-  moonpool *client = b->client;
-  if (client->is_closed) return MOONPOOL_ECLOSED;
-  if (session) return MOONPOOL_ENOSUPPORT;
+  if (b->client->is_closed || (session && session->is_closing)) return MOONPOOL_ECLOSED;
+  if (session && !session->pooled) return MOONPOOL_ECONN;
   b->kind = kind;
   b->cb = cb;
   b->ctx = ctx;
-  if (b->count == 0) {
-    append_empty(client, b);
-    return MOONPOOL_OK;
-  }
-  size_t count = b->count;
-  int status = send_on(b, client->link, mp_client_timeout(client, timeout));
-  if (status == MOONPOOL_OK) client->commands += count;
-  return status;
+  if (kind == MOONPOOL_TRANSACTION) b->is_blocking = 0; /* inside of one, nothing waits */
+  if (b->count > 0) return accept_batch(b, session, timeout);
+  append_empty(b->client, b);
+  return MOONPOOL_OK;
 }

@@ -36,6 +36,7 @@ static void on_gathered(uv_idle_t *gathered) {
   if (client->empty) mp_client_end_empty(client, NULL);
   if (client->is_closed) return;
   mp_hub_flush(client->hub);
+  if (!client->is_closed) mp_pool_flush(client->pool);
   if (!client->is_closed) mp_link_flush(client->link);
   if (!client->is_closed && client->sentinel) mp_sentinel_flush(client->sentinel);
 }
@@ -78,6 +79,7 @@ static const mp_link_events link_events = {on_ready, on_down, on_readable, on_di
 static void on_master(void *ctx, const char *address) {
   moonpool *client = ctx;
   mp_hub_move(client->hub, address);
+  if (!client->is_closed) mp_pool_move(client->pool, address);
   if (!client->is_closed) mp_link_move(client->link, address);
 }
 
@@ -104,6 +106,7 @@ static void let_go(void *ctx) {
   moonpool *client = ctx;
   if (--client->holds > 0) return;
   end_waiters(client);
+  mp_client_free_sessions(client);
   moonpool_allocator allocator = client->allocator;
   moonpool_close_cb on_gone = client->on_gone;
   void *gone_ctx = client->gone_ctx;
@@ -202,6 +205,11 @@ static int make_links(moonpool *client) {
   if (!client->link) return MOONPOOL_ENOMEM;
   client->holds++;
   hub.link.seed = config.seed * 0x9e3779b97f4a7c15u;
+  mp_pool_config pool = {client, config, mp_client_mark_dirty};
+  pool.link.seed = hub.link.seed * 0x9e3779b97f4a7c15u;
+  client->pool = mp_pool_new(&pool);
+  if (!client->pool) return MOONPOOL_ENOMEM;
+  client->holds++;
   client->hub = mp_hub_new(&hub);
   if (!client->hub) return MOONPOOL_ENOMEM;
   client->holds++;
@@ -249,6 +257,7 @@ void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
   client->holds++; /* ours, until the end of this function */
   if (client->canary) mp_canary_close(client->canary, let_go, client);
   if (client->hub) mp_hub_close(client->hub, let_go, client);
+  if (client->pool) mp_pool_close(client->pool, let_go, client);
   if (client->link) mp_link_close(client->link, let_go, client);
   if (client->scripts) mp_scripts_close(client->scripts, let_go, client);
   if (client->sentinel) mp_sentinel_close(client->sentinel, let_go, client);

@@ -1,11 +1,12 @@
-/* What the client's files share: client.c (start and end), ready.c, command.c, batch.c and
- * seeing.c. Nobody else includes it. */
+/* What the client's files share: client.c (start and end), ready.c, command.c, batch.c,
+ * session.c and seeing.c. Nobody else includes it. */
 #ifndef MP_CLIENT_PRIVATE_H
 #define MP_CLIENT_PRIVATE_H
 
 #include "canary.h"
 #include "hub.h"
 #include "link.h"
+#include "pool.h"
 #include "script.h"
 #include "sentinel.h"
 #include "url.h"
@@ -27,6 +28,7 @@ struct moonpool {
   char *name, *scratch;
   mp_link *link;
   mp_hub *hub;
+  mp_pool *pool;
   mp_scripts *scripts;   /* NULL: none was prepared */
   mp_canary *canary;     /* NULL: none is asked for */
   mp_sentinel *sentinel; /* of a URL with a service; else NULL */
@@ -35,10 +37,23 @@ struct moonpool {
   mp_waiter *waiters;
   unsigned round;        /* counts the tellings */
   moonpool_batch *empty; /* batches without commands, to be completed; oldest first */
+  moonpool_session *sessions;
   uint64_t commands;
   int is_closed, holds;
   moonpool_close_cb on_gone;
   void *gone_ctx;
+};
+
+struct moonpool_session {
+  mp_want want; /* first: the pool knows the session by it */
+  moonpool *client;
+  moonpool_session *next, *prev; /* of the client's, once it has a link */
+  moonpool_session_cb cb;
+  void *ctx;
+  int is_closing;
+  mp_pooled *pooled;           /* NULL: lost */
+  int blocking;                /* commands on their way that may block */
+  uint64_t watches, unwatched; /* WATCHes sent; of these, those that an EXEC or UNWATCH has ended */
 };
 
 /* ---- client.c ---- */
@@ -59,11 +74,18 @@ uint64_t mp_client_timeout(const moonpool *client, uint64_t timeout);
 
 /* ---- batch.c ---- */
 
-/* As moonpool_command, for one that may block. */
-int mp_client_command_blocking(moonpool *client, size_t argc, const moonpool_bytes *argv,
-                               uint64_t timeout, moonpool_reply_cb cb, void *ctx);
+/* As moonpool_command, for one that may block: on the session's link, or, with NULL, on one of the
+ * pool. */
+int mp_client_command_blocking(moonpool *client, moonpool_session *session, size_t argc,
+                               const moonpool_bytes *argv, uint64_t timeout, moonpool_reply_cb cb,
+                               void *ctx);
 
 /* Completes the batches that had no commands. */
 void mp_client_end_empty(moonpool *client, const moonpool_error *error);
+
+/* ---- session.c ---- */
+
+/* After the client's last callback. */
+void mp_client_free_sessions(moonpool *client);
 
 #endif

@@ -16,7 +16,7 @@ int moonpool_command(moonpool *client, size_t argc, const moonpool_bytes *argv, 
   mp_command_class class = mp_command_class_of(argc, argv, &hint);
   if (class == MP_COMMAND_REFUSED) return MOONPOOL_ENOSUPPORT;
   if (class == MP_COMMAND_BLOCKING)
-    return mp_client_command_blocking(client, argc, argv, timeout, cb, ctx);
+    return mp_client_command_blocking(client, NULL, argc, argv, timeout, cb, ctx);
   int status;
   mp_buf *out = mp_link_begin(client->link, 1, mp_resp_encoded_size(argc, argv), &status);
   if (!out) return status;

@@ -2,6 +2,7 @@
 
 #include "resp.h"
 
+#include <stdlib.h>
 #include <strings.h>
 
 typedef struct known {
@@ -13,7 +14,8 @@ typedef struct known {
 } known;
 
 #define LINK_OF_ITS_OWN "the link is shared: open one of its own with another client"
-#define TRANSACTION "the link is shared: send it as one Lua script (EVAL)"
+#define TRANSACTION "the link is shared: use transaction"
+#define WATCHING "the link is shared: use optimistic"
 #define OWN_SUBSCRIBE "use subscribe, psubscribe or ssubscribe"
 #define URL "say it in the URL"
 
@@ -46,10 +48,10 @@ static const known table[] = {
     {"SUNSUBSCRIBE", 12, MP_COMMAND_REFUSED, NULL, "close the subscription"},
     {"SYNC", 4, MP_COMMAND_REFUSED, NULL, LINK_OF_ITS_OWN},
     {"UNSUBSCRIBE", 11, MP_COMMAND_REFUSED, NULL, "close the subscription"},
-    {"UNWATCH", 7, MP_COMMAND_REFUSED, NULL, TRANSACTION},
+    {"UNWATCH", 7, MP_COMMAND_REFUSED, NULL, WATCHING},
     {"WAIT", 4, MP_COMMAND_BLOCKING, NULL, NULL},
     {"WAITAOF", 7, MP_COMMAND_BLOCKING, NULL, NULL},
-    {"WATCH", 5, MP_COMMAND_REFUSED, NULL, TRANSACTION},
+    {"WATCH", 5, MP_COMMAND_REFUSED, NULL, WATCHING},
     {"XREAD", 5, MP_COMMAND_BLOCKING, "BLOCK", NULL},
     {"XREADGROUP", 10, MP_COMMAND_BLOCKING, "BLOCK", NULL},
 };
@@ -101,4 +103,35 @@ mp_command_class mp_command_class_of(size_t argc, const moonpool_bytes *argv, co
   if (!is_too_deep(argc, argv)) return MP_COMMAND_PLAIN;
   *hint = "hiredis before 1.0 cannot read a reply nested so deep";
   return MP_COMMAND_REFUSED;
+}
+
+mp_watch mp_command_watch_of(size_t argc, const moonpool_bytes *argv) {
+  if (argc > 0 && is_named(argv, "WATCH", 5)) return MP_WATCH;
+  return argc > 0 && is_named(argv, "UNWATCH", 7) ? MP_UNWATCH : MP_WATCH_NONE;
+}
+
+/* The argument that says for how long, and its unit in ms; NULL when there is none. */
+static const moonpool_bytes *time_argument(size_t argc, const moonpool_bytes *argv, double *unit) {
+  char first = (char)(argv->data[0] | 0x20);
+  *unit = first == 'b' ? 1000 : 1; /* B...: seconds; WAIT..., XREAD...: ms */
+  if (is_named(argv, "BLMPOP", 6) || is_named(argv, "BZMPOP", 6)) return argc > 1 ? argv + 1 : NULL;
+  if (first != 'x') return argc > 1 ? argv + argc - 1 : NULL;
+  for (size_t i = 1; i + 1 < argc && !is_named(argv + i, "STREAMS", 7); i++) {
+    if (is_named(argv + i, "BLOCK", 5)) return argv + i + 1;
+    if (is_named(argv + i, "GROUP", 5)) i += 2; /* whose names may be any word */
+  }
+  return NULL;
+}
+
+uint64_t mp_command_block_time(size_t argc, const moonpool_bytes *argv) {
+  char text[40], *end;
+  double unit;
+  const moonpool_bytes *argument = time_argument(argc, argv, &unit);
+  if (!argument || argument->len == 0 || argument->len >= sizeof text) return 0;
+  memcpy(text, argument->data, argument->len);
+  text[argument->len] = '\0';
+  double ms = strtod(text, &end) * unit;
+  if (*end || !(ms >= 0)) return 0;
+  if (ms == 0) return UINT64_MAX;
+  return ms < 1e15 ? (uint64_t)ms + 1 : UINT64_MAX;
 }

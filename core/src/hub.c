@@ -418,6 +418,7 @@ void mp_hub_get_stats(const mp_hub *hub, moonpool_stats *stats) {
   if (hub->link) mp_link_get_stats(hub->link, &link);
   stats->messages = hub->messages;
   stats->gaps = hub->gaps;
+  if (hub->link) stats->links += mp_link_state(hub->link) == MOONPOOL_READY;
   stats->writes += link.writes;
   stats->bytes_in += link.bytes_in;
   stats->bytes_out += link.bytes_out;

@@ -37,8 +37,11 @@ void moonpool_get_stats(const moonpool *client, moonpool_stats *stats) {
                             .reconnects = link.reconnects,
                             .bytes_in = link.bytes_in,
                             .bytes_out = link.bytes_out,
-                            .queued = link.queued + scripts.queued};
+                            .queued = link.queued + scripts.queued,
+                            .in_flight = link.in_flight,
+                            .links = mp_link_state(client->link) == MOONPOOL_READY};
   mp_hub_get_stats(client->hub, stats);
+  mp_pool_get_stats(client->pool, stats);
   if (client->canary) stats->canary_losses = mp_canary_losses(client->canary);
 }
 

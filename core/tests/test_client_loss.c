@@ -215,23 +215,6 @@ TEST(a_peer_that_answers_is_kept) {
   CHECK_INT(f.link_count, 1);
 }
 
-/* Redis is silent as long as a blocking command waits. */
-TEST(a_blocking_command_is_no_silence) {
-  fixture f;
-  call block = {0}, clock = {0};
-  setup_heartbeat(&f, 10);
-  CHECK_INT(command(&f, "BLPOP a 0", &block), MOONPOOL_OK);
-  CHECK_INT(command_for(&f, "GET a", 100, &clock), MOONPOOL_OK);
-  RUN_UNTIL(&f, clock.count);
-  CHECK_INT(clock.status, MOONPOOL_ETIMEOUT);
-  CHECK_INT(block.count, 0);
-  peer_say(&f.links[0], "*-1\r\n+late\r\n");
-  RUN_UNTIL(&f, block.count);
-  CHECK_STR(block.text, "nil");
-  RUN_UNTIL(&f, has_heard(&f, 0, "BLPOP a 0\nGET a\nPING\n")); /* now it would be one */
-  teardown(&f);
-}
-
 TEST(without_a_heartbeat_nobody_is_asked) {
   fixture f;
   call clock = {0};
@@ -350,7 +333,6 @@ static const test_case tests[] = {
     TEST_CASE(attempts_go_on_until_one_succeeds),
     TEST_CASE(a_silent_peer_is_given_up),
     TEST_CASE(a_peer_that_answers_is_kept),
-    TEST_CASE(a_blocking_command_is_no_silence),
     TEST_CASE(without_a_heartbeat_nobody_is_asked),
     TEST_CASE(in_any_storm_each_command_completes_once),
 };

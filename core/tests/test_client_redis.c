@@ -183,14 +183,16 @@ TEST(every_command_that_blocks_is_known) {
 TEST(a_killed_link_comes_back) {
   fixture f, killer;
   call block = {0};
-  char kill_it[60];
+  moonpool_stats stats = {0};
   setup_redis(&f, NULL);
   setup_redis(&killer, NULL);
   int id = atoi(ask(&f, "CLIENT ID") + 1);
   CHECK_INT(command(&f, "BLPOP nothing 0", &block), MOONPOOL_OK);
-  uv_run(&f.loop, UV_RUN_NOWAIT);
-  snprintf(kill_it, sizeof kill_it, "CLIENT KILL ID %d", id);
-  CHECK_STR(ask(&killer, kill_it), ":1");
+  while (stats.in_flight == 0 && !f.is_late) {
+    uv_run(&f.loop, UV_RUN_ONCE);
+    moonpool_get_stats(f.client, &stats);
+  }
+  CHECK_STR(ask(&killer, "CLIENT KILL TYPE normal"), ":2"); /* for commands, and of the pool */
   RUN_UNTIL(&f, block.count);
   CHECK_INT(block.status, MOONPOOL_ECONN);
   CHECK(strstr(block.message, "possibly executed"));

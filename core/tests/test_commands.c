@@ -48,11 +48,11 @@ TEST(what_changes_a_shared_link_is_refused) {
       {"HELLO", "URL"},
       {"HELLO 3 AUTH a b", "URL"},
       {"SELECT 1", "URL"},
-      {"MULTI", "EVAL"},
-      {"EXEC", "EVAL"},
-      {"DISCARD", "EVAL"},
-      {"WATCH a b", "EVAL"},
-      {"UNWATCH", "EVAL"},
+      {"MULTI", "transaction"},
+      {"EXEC", "transaction"},
+      {"DISCARD", "transaction"},
+      {"WATCH a b", "optimistic"},
+      {"UNWATCH", "optimistic"},
       {"SUBSCRIBE a", "subscribe"},
       {"PSUBSCRIBE a*", "psubscribe"},
       {"SSUBSCRIBE a", "ssubscribe"},
@@ -162,7 +162,38 @@ TEST(the_public_hint_is_for_refused_ones) {
   CHECK(!moonpool_command_hint(split("GET a", argv), argv));
   CHECK(!moonpool_command_hint(split("BLPOP a 0", argv), argv));
   const char *hint = moonpool_command_hint(split("multi", argv), argv);
-  CHECK(hint && strstr(hint, "EVAL"));
+  CHECK(hint && strstr(hint, "transaction"));
+}
+
+static uint64_t block_time(const char *line) {
+  moonpool_bytes argv[16];
+  return mp_command_block_time(split(line, argv), argv);
+}
+
+TEST(the_time_that_redis_gives_is_known) {
+  CHECK_INT(block_time("BLPOP a b 2"), 2001);
+  CHECK_INT(block_time("BRPOP a 0.25"), 251);
+  CHECK_INT(block_time("BLPOP a 0"), -1);
+  CHECK_INT(block_time("BLPOP a 0.0"), -1);
+  CHECK_INT(block_time("BLPOP a -1"), 0);
+  CHECK_INT(block_time("BLPOP a never"), 0);
+  CHECK_INT(block_time("BLPOP a 1x"), 0);
+  CHECK_INT(block_time("BLPOP a nan"), 0);
+  CHECK_INT(block_time("BLPOP a 1e300"), -1);
+  CHECK_INT(block_time("BLPOP"), 0);
+  CHECK_INT(block_time("BLMOVE a b LEFT RIGHT 3"), 3001);
+  CHECK_INT(block_time("BRPOPLPUSH a b 3"), 3001);
+  CHECK_INT(block_time("bzpopmin a 1"), 1001);
+  CHECK_INT(block_time("BZPOPMAX a 1"), 1001);
+  CHECK_INT(block_time("BLMPOP 4 1 a LEFT COUNT 9"), 4001);
+  CHECK_INT(block_time("BZMPOP 4 1 a MIN"), 4001);
+  CHECK_INT(block_time("WAIT 1 500"), 501);
+  CHECK_INT(block_time("WAIT 1 0"), -1);
+  CHECK_INT(block_time("WAITAOF 1 0 500"), 501);
+  CHECK_INT(block_time("XREAD COUNT 1 BLOCK 70 STREAMS a $"), 71);
+  CHECK_INT(block_time("XREAD BLOCK 0 STREAMS a $"), -1);
+  CHECK_INT(block_time("XREADGROUP GROUP block block BLOCK 70 STREAMS a >"), 71);
+  CHECK_INT(block_time("XREAD STREAMS block 9"), 0);
 }
 
 static const test_case tests[] = {
@@ -172,6 +203,7 @@ static const test_case tests[] = {
     TEST_CASE(command_docs_needs_hiredis_1),
     TEST_CASE(names_are_bytes),
     TEST_CASE(the_public_hint_is_for_refused_ones),
+    TEST_CASE(the_time_that_redis_gives_is_known),
 };
 
 int main(int argc, char **argv) {

@@ -39,8 +39,8 @@ describe("a command", function()
     it("that would change the shared link are refused with what to use instead", function()
       with_client(function(redis)
         for _, case in ipairs {
-          { "MULTI", "EVAL" }, { "EXEC", "EVAL" }, { "DISCARD", "EVAL" }, { "WATCH", "EVAL", "k" },
-          { "UNWATCH", "EVAL" }, { "SELECT", "in the URL", 1 }, { "AUTH", "in the URL", "x" },
+          { "MULTI", "transaction" }, { "EXEC", "transaction" }, { "DISCARD", "transaction" },
+          { "WATCH", "optimistic", "k" }, { "UNWATCH", "optimistic" }, { "SELECT", "in the URL", 1 }, { "AUTH", "in the URL", "x" },
           { "HELLO", "in the URL", 3 }, { "RESET", "another client" },
           { "MONITOR", "another client" }, { "CLIENT", "another client", "reply", "off" },
           { "SYNC", "another client" }, { "PSYNC", "another client", "?", -1 },
