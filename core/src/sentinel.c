@@ -180,7 +180,7 @@ static void end_round(mp_sentinel *s) {
     name_reasons(s);
   }
   for (size_t i = 0; i < s->probe_count; i++) mp_probe_forget(&s->probes[i]);
-  if (best) watch_over(s);
+  if (s->master.address) watch_over(s);
   answer_lookups(s);
   if (best && !s->is_closed && s->doubts == 0)
     s->config.on_master(s->config.ctx, s->master.address);
