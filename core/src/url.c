@@ -165,6 +165,11 @@ static int parse_of_sentinels(mp_url_parser *p, mp_span rest) {
   return status ? status : parse_query(p, query);
 }
 
+static int parse_of_sentinels_with_tls(mp_url_parser *p, mp_span rest) {
+  p->url->tls = 1;
+  return parse_of_sentinels(p, rest);
+}
+
 static int parse_socket_path(mp_url_parser *p, mp_span path) {
   const size_t limit = sizeof((struct sockaddr_un *)0)->sun_path - 1;
   int status = mp_url_decode(p, path, "the socket's path", &p->url->path);
@@ -202,9 +207,12 @@ typedef struct scheme {
 } scheme;
 
 static const scheme schemes[] = {
-    {"redis", parse_redis, NULL},     {"unix", parse_unix, NULL},
-    {"rediss", parse_rediss, NULL},   {"redis+sentinel", parse_of_sentinels, NULL},
-    {"rediss+sentinel", NULL, "TLS"}, {"redis+cluster", NULL, "Redis Cluster"},
+    {"redis", parse_redis, NULL},
+    {"unix", parse_unix, NULL},
+    {"rediss", parse_rediss, NULL},
+    {"redis+sentinel", parse_of_sentinels, NULL},
+    {"rediss+sentinel", parse_of_sentinels_with_tls, NULL},
+    {"redis+cluster", NULL, "Redis Cluster"},
 };
 
 static int parse_scheme(mp_url_parser *p, mp_span text) {

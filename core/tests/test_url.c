@@ -99,7 +99,6 @@ static const bad_url bad[] = {
     {"redis://h?tls_ca_file=hunter2", MOONPOOL_EARG,
      "\"tls_ca_file\" in the query; TLS is rediss://"},
     {"unix:///r?tls_verify=false", MOONPOOL_EARG, "TLS is rediss://"},
-    {"rediss+sentinel://h/m", MOONPOOL_ENOSUPPORT, "rediss+sentinel://"},
     {"Redis+Cluster://h", MOONPOOL_ENOSUPPORT, "redis+cluster://"},
     {"redis://", MOONPOOL_EARG, "no host"},
     {"redis:///0", MOONPOOL_EARG, "no host"},

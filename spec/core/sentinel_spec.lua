@@ -1,3 +1,4 @@
+local certificates = require "spec.support.certificates"
 local loop = require "spec.core.loop"
 local moonpool = require "moonpool"
 local sentinel = require "spec.support.sentinel"
@@ -190,6 +191,23 @@ describe("a service that sentinels watch", function()
         "^" .. address_of(service.master) .. ": NOAUTH")
     end)
   end)
+
+  if moonpool.features.tls then
+    it("is all of TLS", function()
+      local pem = certificates.make()
+      start { tls = pem }
+      loop.run(function()
+        local redis, message, code = moonpool.connect(service.url)
+        assert.is_nil(redis)
+        assert.equal("EAUTH", code)
+        assert.matches("^sentinel service mymaster: no sentinel answers: .*certificate", message)
+        redis = loop.connect { url = service.url, tls_ca_file = pem.ca }
+        assert.equal("OK", service.sentinels[2]:call("SENTINEL", "FAILOVER", service.name))
+        loop.wait_until(function() return is_on(redis, service.replica) end, HANG_SECONDS)
+        assert.equal("OK", redis:set("where", "new"))
+      end, RUN_SECONDS)
+    end)
+  end
 
   it("that cannot be found says why", function()
     start()

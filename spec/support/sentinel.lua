@@ -3,7 +3,8 @@
 --   local sentinel = require "spec.support.sentinel"
 --   local service = sentinel.start()
 --   local service = sentinel.start { password = "x", sentinel_password = "y", down_after = 1000,
---                                    failover_timeout = 3000, config = { … }, replicas = 1 }
+--                                    failover_timeout = 3000, config = { … }, replicas = 1,
+--                                    tls = pem }      TLS alone, with spec.support.certificates
 --   service.url                redis+sentinel://127.0.0.1:N,127.0.0.1:N,127.0.0.1:N/mymaster,
 --                              without passwords; service.name "mymaster"
 --   service.master, service.replica   where each began: servers of spec.support.redis
@@ -28,7 +29,7 @@ local SENTINELS = 3
 
 local OPTIONS = {
   password = true, sentinel_password = true, down_after = true, failover_timeout = true,
-  config = true, replicas = true,
+  config = true, replicas = true, tls = true,
 }
 
 local service_methods = {}
@@ -46,6 +47,16 @@ local function free_ports(count)
     end
   end
   return ports
+end
+
+-- TLS takes the place of plain TCP; Redis counts the last line.
+local function add_tls(self, config, port)
+  local pem = self.tls
+  local lines = pem and {
+    "port 0", "tls-port " .. port, "tls-replication yes", "tls-auth-clients no",
+    "tls-ca-cert-file " .. pem.ca, "tls-cert-file " .. pem.server, "tls-key-file " .. pem.key,
+  } or {}
+  return table.move(lines, 1, #lines, #config + 1, config)
 end
 
 local function server_config(self, master_port)
@@ -92,20 +103,20 @@ local function sentinel_config(self, ports, index)
 end
 
 local function launch(self)
-  self.servers[1] = redis_server.start { port = true, config = server_config(self) }
-  self.master = self.servers[1]
-  for _ = 1, self.replicas do
-    self.servers[#self.servers + 1] = redis_server.start {
-      port = true, config = server_config(self, self.master.port) }
+  for index, port in ipairs(free_ports(1 + self.replicas)) do
+    local master = self.servers[1]
+    self.servers[index] = redis_server.start {
+      port = port, config = add_tls(self, server_config(self, master and master.port), port) }
   end
-  self.replica = self.servers[2]
+  self.master, self.replica = self.servers[1], self.servers[2]
   local ports = free_ports(SENTINELS)
   for index, port in ipairs(ports) do
     self.sentinels[index] = redis_server.start {
-      port = port, mode = "sentinel", config = sentinel_config(self, ports, index) }
+      port = port, mode = "sentinel",
+      config = add_tls(self, sentinel_config(self, ports, index), port) }
   end
-  self.url = ("redis+sentinel://%s:%s/%s"):format(HOST, table.concat(ports, "," .. HOST .. ":"),
-    NAME)
+  self.url = ("%s+sentinel://%s:%s/%s"):format(self.tls and "rediss" or "redis", HOST,
+    table.concat(ports, "," .. HOST .. ":"), NAME)
 end
 
 ---@param options table?
@@ -121,6 +132,7 @@ function sentinel.start(options)
       password = options.password, sentinel_password = options.sentinel_password,
       down_after = options.down_after or 1000, config = options.config or {},
       failover_timeout = options.failover_timeout or 3000, replicas = options.replicas or 1,
+      tls = options.tls,
     }, service_mt)
     local ok
     ok, message = pcall(launch, self)
