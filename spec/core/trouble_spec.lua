@@ -320,7 +320,7 @@ describe("what Redis refuses", function()
         console.send '*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0'
         loop.wait_until(function()
           local _, message = client:get "a"
-          return message and message:find("BUSY Redis is busy", 1, true)
+          return message and message:find("^BUSY ")
         end)
         local second = later(function() return moonpool.connect(server.url) end)
         loop.wait_until(function() return client:script "kill" == "OK" end)
@@ -425,9 +425,8 @@ describe("what Redis refuses", function()
     local server = start()
     loop.run(function()
       local client = loop.connect(server.url)
-      local knows = server:call("COMMAND", "DOCS", "CLIENT SETINFO")
       local line = client:client "info"
-      if #knows > 0 then
+      if server:call("CLIENT", "SETINFO", "LIB-NAME", "x") then
         assert.matches("lib%-name=moonpool lib%-ver=" .. moonpool.version:gsub("%.", "%%."), line)
       end
       loop.kill(server, "normal")
