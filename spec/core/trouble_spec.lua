@@ -3,6 +3,7 @@ local loop = require "spec.core.loop"
 local moonpool = require "moonpool"
 local peer = require "spec.support.peer"
 local redis_server = require "spec.support.redis"
+local scratch = require "spec.support.scratch"
 local unix = require "socket.unix"
 
 local MANY = 1000000
@@ -41,6 +42,7 @@ local function open_console(server)
   return console
 end
 
+-- A figure of INFO's, by a command over a connection of its own or by a client of moonpool's.
 local function info(server, field)
   return tonumber(server:call("INFO", "everything"):match("\r\n" .. field .. ":(%d+)"))
 end
@@ -198,8 +200,17 @@ describe("what Redis refuses", function()
         end)
         assert.not_equal("ready", client:state())
         assert.is_nil(value.results)
-        assert.equal("+OK", console.ask "CONFIG SET maxclients 100")
+        assert.equal("+OK", console.ask "CONFIG SET maxclients 2")
         assert.equal("here", await(value))
+        -- There is no place for the link of subscriptions.
+        local before = info(client, "rejected_connections")
+        local waiting = later(function() return client:subscribe("room", print) end)
+        loop.wait_until(function()
+          return info(client, "rejected_connections") > before + 3
+        end)
+        assert.is_nil(waiting.results)
+        assert.equal("+OK", console.ask "CONFIG SET maxclients 100")
+        assert(await(waiting))
         console.close()
       end)
     end)
@@ -312,6 +323,39 @@ describe("what Redis refuses", function()
       end)
     end)
 
+    it("MISCONF: what cannot be saved is not written", function()
+      local server = start { "enable-protected-configs local" }
+      local folder = scratch.folder() .. "/gone"
+      scratch.shell("mkdir " .. folder)
+      assert(server:call("CONFIG", "SET", "dir", folder))
+      os.remove(folder)
+      assert(server:call("CONFIG", "SET", "save", "3600 1"))
+      assert(server:call("BGSAVE"))
+      loop.run(function()
+        local client = loop.connect(with_url(server.url, patient))
+        loop.wait_until(function()
+          return client:info("persistence"):find("rdb_last_bgsave_status:err", 1, true)
+        end)
+        assert_fails("EREDIS", "MISCONF", client:set("a", "x"))
+        assert.equal(0, client:stats().retries)
+      end)
+    end)
+
+    it("UNBLOCKED: what waits on a master that becomes a replica", function()
+      local server = start({}, { port = true })
+      loop.run(function()
+        local client = loop.connect(with_url(server.tcp_url, patient))
+        local popped = later(function() return client:blpop("list", 0) end)
+        loop.wait_until(function() return info(server, "blocked_clients") == 1 end)
+        server:call("REPLICAOF", "127.0.0.1", redis_server.free_port())
+        assert_fails("EREDIS", "UNBLOCKED", await(popped))
+        server:call("REPLICAOF", "NO", "ONE")
+        assert.equal(1, client:rpush("list", "x"))
+        assert.same({ "list", "x" }, client:blpop("list", 0))
+        assert.equal(0, client:stats().retries)
+      end)
+    end)
+
     it("BUSY is told at once, and the script can be killed; connect waits", function()
       local server = start { "busy-reply-threshold 1" }
       loop.run(function()
@@ -379,6 +423,25 @@ describe("what Redis refuses", function()
         server:call("ACL", "SETUSER", "ann", "on", ">pw", "~*", "&*", "+@all")
         assert.equal("back", client:echo "back")
       end)
+    end)
+  end)
+
+  it("what waits for the link is bounded in bytes, and by its deadline", function()
+    local server = start()
+    loop.run(function()
+      local client = loop.connect { url = server.url, backoff_max = 0.05, max_queue_bytes = 1000 }
+      server:kill()
+      loop.wait_until(function() return client:state() ~= "ready" end)
+      local first = later(function() return client:set("a", ("x"):rep(600)) end)
+      assert_fails("EQUEUE", "too many commands waiting", client:set("b", ("x"):rep(600)))
+      assert_fails("ETIMEOUT", "deadline", client:with { timeout = 0.05 }:set("c", ("x"):rep(200)))
+      moonpool.sleep(0)
+      local second = later(function() return client:set("d", ("x"):rep(200)) end) -- in its place
+      server:start()
+      assert.equal("OK", await(first))
+      assert.equal("OK", await(second))
+      assert.same({ 1, 0, 0, 1 }, { client:exists "a", client:exists "b", client:exists "c",
+        client:exists "d" })
     end)
   end)
 
