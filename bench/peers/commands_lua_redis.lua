@@ -9,51 +9,57 @@ local gettime = require "socket".gettime
 
 local names, values = keys.make()
 local command, kind, width = arg[2], arg[3], tonumber(arg[4])
-local cursor = 0
+local COUNT = keys.COUNT
+local cursor = 0 -- the pair that was used last
 local client = redis.connect(stream.url(arg[1]))
-
-local function next_index()
-  cursor = cursor < keys.COUNT and cursor + 1 or 1
-  return cursor
-end
 
 local task_of = {}
 
 function task_of.get(count)
+  local i = cursor
   for _ = 1, count do
-    local i = next_index()
+    i = i < COUNT and i + 1 or 1
     if client:get(names[i]) ~= values[i] then error("GET " .. names[i] .. ": not its value", 0) end
   end
+  cursor = i
 end
 
 function task_of.set(count)
+  local i = cursor
   for _ = 1, count do
-    local i = next_index()
+    i = i < COUNT and i + 1 or 1
     if client:set(names[i], values[i]) ~= true then error("SET " .. names[i] .. ": not OK", 0) end
   end
+  cursor = i
 end
 
 local pipeline_of = {}
 
 function pipeline_of.get(size)
-  local first = cursor
   local replies = client:pipeline(function(p)
-    for _ = 1, size do p:get(names[next_index()]) end
+    local i = cursor
+    for _ = 1, size do
+      i = i < COUNT and i + 1 or 1
+      p:get(names[i])
+    end
   end)
   assert(#replies == size, "replies are missing")
-  cursor = first
+  local i = cursor
   for j = 1, size do
-    local i = next_index()
+    i = i < COUNT and i + 1 or 1
     if replies[j] ~= values[i] then error("GET " .. names[i] .. ": not its value", 0) end
   end
+  cursor = i
 end
 
 function pipeline_of.set(size)
   local replies = client:pipeline(function(p)
+    local i = cursor
     for _ = 1, size do
-      local i = next_index()
+      i = i < COUNT and i + 1 or 1
       p:set(names[i], values[i])
     end
+    cursor = i
   end)
   assert(#replies == size, "replies are missing")
   for j = 1, size do

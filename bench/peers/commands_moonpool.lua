@@ -8,36 +8,36 @@ local moonpool = require "moonpool"
 
 local names, values = keys.make()
 local address, command, kind, width = arg[1], arg[2], arg[3], math.tointeger(arg[4])
-local cursor = 0
-
-local function next_index()
-  cursor = cursor < keys.COUNT and cursor + 1 or 1
-  return cursor
-end
+local COUNT = keys.COUNT
+local cursor = 0 -- the pair that was used last
+local left = 0   -- commands that no task has taken
 
 local task_of = {}
 
-function task_of.get(redis, left)
-  while left.count > 0 do
-    left.count = left.count - 1
-    local i = next_index()
+function task_of.get(redis)
+  while left > 0 do
+    left = left - 1
+    local i = cursor < COUNT and cursor + 1 or 1
+    cursor = i
     local value, message = redis:get(names[i])
     if value ~= values[i] then error(message or "GET " .. names[i] .. ": not its value", 0) end
   end
 end
 
-function task_of.set(redis, left)
-  while left.count > 0 do
-    left.count = left.count - 1
-    local i = next_index()
+function task_of.set(redis)
+  while left > 0 do
+    left = left - 1
+    local i = cursor < COUNT and cursor + 1 or 1
+    cursor = i
     local status, message = redis:set(names[i], values[i])
     if status ~= "OK" then error(message or "SET " .. names[i] .. ": not OK", 0) end
   end
 end
 
 local function run_tasks(redis, count)
-  local tasks, left = {}, { count = count }
-  for i = 1, width do tasks[i] = moonpool.spawn(task_of[command], redis, left) end
+  local tasks = {}
+  left = count
+  for i = 1, width do tasks[i] = moonpool.spawn(task_of[command], redis) end
   for _, task in ipairs(tasks) do
     local _, message, code = task:await()
     if code then error(message, 0) end
@@ -47,24 +47,30 @@ end
 local pipeline_of = {}
 
 function pipeline_of.get(redis, size)
-  local first = cursor
   local replies = assert(redis:pipeline(function(p)
-    for _ = 1, size do p:get(names[next_index()]) end
+    local i = cursor
+    for _ = 1, size do
+      i = i < COUNT and i + 1 or 1
+      p:get(names[i])
+    end
   end))
   assert(#replies == size, "replies are missing")
-  cursor = first
+  local i = cursor
   for j = 1, size do
-    local i = next_index()
+    i = i < COUNT and i + 1 or 1
     if replies[j] ~= values[i] then error("GET " .. names[i] .. ": not its value", 0) end
   end
+  cursor = i
 end
 
 function pipeline_of.set(redis, size)
   local replies = assert(redis:pipeline(function(p)
+    local i = cursor
     for _ = 1, size do
-      local i = next_index()
+      i = i < COUNT and i + 1 or 1
       p:set(names[i], values[i])
     end
+    cursor = i
   end))
   assert(#replies == size, "replies are missing")
   for j = 1, size do
@@ -74,7 +80,7 @@ end
 
 local function run_pipelines(redis, count)
   local run_one = pipeline_of[command]
-  for left = count, 1, -width do run_one(redis, math.min(left, width)) end
+  for rest = count, 1, -width do run_one(redis, math.min(rest, width)) end
 end
 
 local function numbers(redis)
