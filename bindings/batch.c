@@ -62,7 +62,7 @@ static void take_reply(mp_batch *b, size_t index, const moonpool_reply *reply,
                        const moonpool_error *error) {
   if (b->kind == MOONPOOL_TRANSACTION) return; /* the last call tells of the first refusal */
   incoming in = {b, index, reply, error};
-  if (!error && keep_simple(b, index, reply)) return;
+  if (!error && (keep_simple(b, index, reply) || mp_batch_hold(b, index, reply))) return;
   if (!mp_protected(b->client->runtime, keep_reply, &in, 0))
     mp_batch_fail(b, index, MOONPOOL_ENOMEM, "no memory for the reply");
 }
@@ -130,6 +130,8 @@ static void finish(mp_batch *b, const moonpool_reply *reply, const moonpool_erro
   mp_runtime *rt = b->client->runtime;
   mp_waiter *w = b->waiter;
   int results = b->results;
+  if (!error && !rt->is_closing) mp_batch_put_held(b);
+  mp_batch_drop_held(b);
   mp_unref(rt, b->ref);
   b->ref = b->results = LUA_NOREF;
   if (rt->is_closing) return;

@@ -18,7 +18,9 @@ typedef struct mp_batch {
   mp_waiter *waiter;
   int ref;     /* anchors it while it is on its way */
   int results; /* a reference: a pipeline's list of replies */
-  int status;  /* of the first failure, with its message */
+  char *held;  /* replies that are not in the list yet: see held.c */
+  size_t held_len, held_room;
+  int status; /* of the first failure, with its message */
   char message[MP_BATCH_MESSAGE];
   uint8_t kind;    /* moonpool_batch_kind */
   uint8_t is_over; /* nothing is recorded any more */
@@ -37,6 +39,18 @@ void mp_batch_sent(mp_batch *batch);
 
 /* Keeps the first failure, of the command that `index` counts from 0. */
 void mp_batch_fail(mp_batch *batch, size_t index, int status, const char *message);
+
+/* ---- held.c ---- */
+
+/* Copies a short string or status that answers the command `index`, for the list: 1, or 0 for what
+ * the caller must put there by itself. */
+int mp_batch_hold(mp_batch *batch, size_t index, const moonpool_reply *reply);
+
+/* Puts what is held into the list; without memory the batch has failed. */
+void mp_batch_put_held(mp_batch *batch);
+
+/* Frees what is held. */
+void mp_batch_drop_held(mp_batch *batch);
 
 /* ---- batch.c ---- */
 

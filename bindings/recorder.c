@@ -53,6 +53,7 @@ static int gc(lua_State *L) {
   mp_batch *b = mp_check_batch(L, 1);
   mp_batch_drop(b);
   free(b->names);
+  mp_batch_drop_held(b);
   b->names = NULL;
   b->room = 0;
   return 0;

@@ -104,6 +104,32 @@ describe("a pipeline", function()
     end)
   end)
 
+  it("keeps replies of every length and kind in their places", function()
+    local lengths = { 0, 1, 15, 16, 17, 2047, 2048, 2049, 70000 }
+    with_client(function(redis)
+      local expected = {}
+      local replies = assert(redis:pipeline(function(p)
+        for round = 1, 40 do
+          for _, length in ipairs(lengths) do
+            local text = string.char(round % 256):rep(length)
+            p:echo(text)
+            expected[#expected + 1] = text
+          end
+          p:set("n", round)
+          p:incr "n"
+          p:lpush("n", "x")
+          p:get "none"
+          table.move({ "OK", round + 1, "WRONGTYPE", null }, 1, 4, #expected + 1, expected)
+        end
+      end))
+      for index, reply in ipairs(replies) do
+        if moonpool.is_error(reply) then replies[index] = reply.message:match "%u+" end
+      end
+      assert.is_true(#replies == #expected)
+      for index, value in ipairs(expected) do assert.is_true(replies[index] == value, index) end
+    end)
+  end)
+
   it("may be empty", function()
     with_client(function(redis)
       assert.same({}, redis:pipeline(function() end))
