@@ -45,13 +45,28 @@ local function select_named(list, names)
   return selected
 end
 
+-- Those that are made for TLS here, told which CA to trust.
+local function with_tls(list, ca)
+  local able = {}
+  for _, peer in ipairs(list) do
+    if peer.name == "moonpool" or peer.name:find "^ioredis" then
+      peer.env.BENCH_TLS_CA = ca
+      able[#able + 1] = peer
+    else
+      io.stderr:write("left out: ", peer.name, ": not made for TLS here\n")
+    end
+  end
+  return able
+end
+
 --- The peers of a job ("receive", "publish" or "commands") that can run here. What cannot is told
 --- on stderr.
 --- @param place bench.place
 --- @param job string
 --- @param names string?   comma-separated: only these, in this order
+--- @param ca string?      they connect with TLS and trust this file
 --- @return bench.peer[]
-function peers.of(place, job, names)
+function peers.of(place, job, names, ca)
   setup.build_c(place)
   local list = {}
   local add_all = { add_moonpool, add_hiredis, add_node }
@@ -60,6 +75,7 @@ function peers.of(place, job, names)
     local why_not = add(list, place, job)
     if why_not and not names then io.stderr:write("left out: ", why_not, "\n") end
   end
+  if ca then list = with_tls(list, ca) end
   return names and select_named(list, names) or list
 end
 

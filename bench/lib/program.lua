@@ -22,6 +22,8 @@ local function make_parser(name, description)
   parser:option("--build", "Build folder with moonpool in it (default: build/ of the tree).")
   parser:option("--tcp", "Port of 127.0.0.1 for the private Redis (default: a Unix socket).")
     :convert(program.count)
+  parser:option("--tls", "Port of 127.0.0.1 where the peers connect with TLS (receive, publish).")
+    :convert(program.count)
   parser:flag("--quick", "A smoke run: one short round. Its numbers mean little.")
   parser:flag("--json", "One JSON object instead of the table.")
   parser:flag("--check", "Exit with 1 when a limit is missed.")
@@ -56,7 +58,7 @@ end
 
 local function execute(bench, name, options, measure)
   local place = setup.place(bench, options.build)
-  local redis = server.start(options.tcp)
+  local redis = server.start(options.tcp, options.tls)
   local is_ok, result = xpcall(function()
     local run = { options = options, place = place, server = redis, machine = setup.machine(),
       redis_version = redis:version() }

@@ -19,7 +19,20 @@ local server_mt = { __name = "bench.server", __index = server_methods }
 
 local server = {}
 
-local function options(folder, port)
+-- One certificate for 127.0.0.1, which is its own CA.
+local function make_certificate(folder)
+  shell.run(("cd %s && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=bench"
+    .. " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem 2>log"):format(
+    shell.quote(folder)))
+end
+
+local function tls_options(folder, port)
+  return { "--tls-port", tostring(port), "--tls-cert-file", folder .. "/cert.pem",
+    "--tls-key-file", folder .. "/key.pem", "--tls-ca-cert-file", folder .. "/cert.pem",
+    "--tls-auth-clients", "no" }
+end
+
+local function options(folder, port, tls_port)
   local words = {
     "--dir", folder, "--save", "", "--appendonly", "no",
     "--client-output-buffer-limit", "pubsub 0 0 0",
@@ -29,18 +42,27 @@ local function options(folder, port)
   else
     table.move({ "--port", "0", "--unixsocket", folder .. "/redis" }, 1, 4, #words + 1, words)
   end
+  if tls_port then
+    local tls = tls_options(folder, tls_port)
+    table.move(tls, 1, #tls, #words + 1, words)
+  end
   return shell.join(words)
 end
 
 --- Starts a server and waits until it answers. Pub/sub clients have no output buffer limit.
---- @param port integer?   a TCP port of 127.0.0.1 instead of a Unix socket
+--- @param port integer?       a TCP port of 127.0.0.1 instead of a Unix socket
+--- @param tls_port integer?   one more, with TLS: `peer_address`; `ca` is the CA's file
 --- @return table
-function server.start(port)
+function server.start(port, tls_port)
   local folder = assert(shell.capture("mktemp -d /tmp/moonpool-bench.XXXXXX"), "mktemp failed")
-  local script = KEEPER:format(options(folder, port))
+  if tls_port then make_certificate(folder) end
+  local script = KEEPER:format(options(folder, port, tls_port))
+  local address = port and "127.0.0.1:" .. port or folder .. "/redis"
   local self = setmetatable({
     folder = folder,
-    address = port and "127.0.0.1:" .. port or folder .. "/redis",
+    address = address,
+    peer_address = tls_port and "127.0.0.1:" .. tls_port or address,
+    ca = tls_port and folder .. "/cert.pem",
     cli = port and "redis-cli -p " .. port or "redis-cli -s " .. shell.quote(folder .. "/redis"),
     keeper = assert(io.popen(shell.join { "sh", "-c", script, folder }, "w")),
   }, server_mt)

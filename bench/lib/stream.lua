@@ -11,10 +11,13 @@ function stream.names(count)
   return names
 end
 
---- The URL of an address: a Unix socket's path, or "host:port".
+--- The URL of an address: a Unix socket's path, or "host:port"; with TLS when the environment names
+--- a CA to trust.
 --- @param address string
 --- @return string
 function stream.url(address)
+  local ca = os.getenv "BENCH_TLS_CA"
+  if ca then return ("rediss://%s?tls_ca_file=%s"):format(address, ca) end
   return (address:sub(1, 1) == "/" and "unix://" or "redis://") .. address
 end
 

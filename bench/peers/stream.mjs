@@ -1,6 +1,7 @@
 // What the Node peers share: the stream's names, addresses, the clients' module folder, the marks.
 // The names must be those of peer.h and lib/stream.lua.
 import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 
 // BENCH_NODE is the folder whose node_modules holds the clients.
@@ -9,11 +10,15 @@ export const load = createRequire(`${process.env.BENCH_NODE}/package.json`);
 export const names = (count) =>
   Array.from({ length: count }, (_, i) => `room:${String(i).padStart(6, "0")}`);
 
-// "/path" of a Unix socket, or "host:port".
+// "/path" of a Unix socket, or "host:port"; with TLS, as ioredis is told, when the environment names
+// a CA to trust.
 export const parse_address = (address) => {
   if (address.startsWith("/")) return { path: address };
   const colon = address.lastIndexOf(":");
-  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+  const place = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+  if (!process.env.BENCH_TLS_CA) return place;
+  const ca = readFileSync(process.env.BENCH_TLS_CA);
+  return { ...place, tls: { ca } };
 };
 
 // Tells the harness that every channel is confirmed, and what this is. `name` is the module's own,

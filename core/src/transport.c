@@ -237,7 +237,8 @@ static void write_reason(mp_transport *t, int error, char *reason, size_t size) 
   if (error == UV_EPROTO && is_shaking)
     snprintf(reason, size, "%s", mp_tls_reason(t->tls, &t->tls_status));
   else if (error == UV_ETIMEDOUT && t->share)
-    snprintf(reason, size, "%sno answer within %" PRIu64 " ms", where, t->share);
+    snprintf(reason, size, "%sno answer within %" PRIu64 " ms%s", where, t->share,
+             is_shaking ? "; a port without TLS takes redis://" : "");
   else if (error == UV_EOF)
     snprintf(reason, size, "%sthe peer closed the connection", where);
   else
