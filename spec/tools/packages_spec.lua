@@ -8,7 +8,8 @@ describe("tools/packages.sh", function()
   it("names a package of every feature on every family of systems", function()
     local result = bash [[
       for family in 2 3 4 5 6 7; do
-        for feature in "${BUILD_FEATURES[@]}" "${TEST_FEATURES[@]}" "${DIFFERENTIAL_FEATURES[@]}"; do
+        for feature in "${BUILD_FEATURES[@]}" "${TEST_FEATURES[@]}" \
+          "${DIFFERENTIAL_FEATURES[@]}"; do
           [ -n "$(package_of "$feature")" ] || echo "$feature has none on $family"
         done
       done]]
