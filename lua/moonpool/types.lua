@@ -48,7 +48,7 @@ function subscription:close() end
 
 ---@class moonpool.script
 ---@field sha string its SHA1, 40 hexadecimal digits
----@overload fun(keys?: (string|number)[], args?: (string|number)[], options?: { timeout: number }): any, string?, string?
+---@overload fun(keys?: (string|number)[], args?: (string|number)[], options?: table): any, ...
 local script = {}
 
 ---@param keys? (string|number)[]
