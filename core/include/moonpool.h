@@ -457,6 +457,38 @@ MOONPOOL_EXTERN int moonpool_next(moonpool *client, const moonpool_event **event
  * by the client. */
 MOONPOOL_EXTERN const char *moonpool_canary_error(const moonpool *client);
 
+typedef enum moonpool_role {
+  MOONPOOL_COMMANDS,      /* the link of commands */
+  MOONPOOL_SUBSCRIPTIONS, /* the link of subscriptions */
+  MOONPOOL_POOL           /* a link of the pool */
+} moonpool_role;
+
+/* A link changed its state. Borrowed during the callback. */
+typedef struct moonpool_state_event {
+  moonpool_role role;
+  moonpool_state state;
+  const char *address;  /* of the server that the link is for now */
+  moonpool_error error; /* WAITING: why it was lost, or its attempt failed; else status OK, NULL */
+} moonpool_state_event;
+
+/* Tells `cb` (NULL: nobody) of every change of every link from now on. A lost link is told as
+ * WAITING after what was in flight has failed; one of the pool is CLOSED next, most often. CLOSED
+ * is told from inside moonpool_close. `cb` may close the client. */
+typedef void (*moonpool_state_cb)(moonpool *client, const moonpool_state_event *event, void *ctx);
+MOONPOOL_EXTERN void moonpool_on_state(moonpool *client, moonpool_state_cb cb, void *ctx);
+
+/* A name that is subscribed to, or was until Redis will have confirmed that it is not. */
+typedef struct moonpool_name {
+  moonpool_kind kind;
+  moonpool_bytes name; /* borrowed */
+  size_t listeners;    /* subscriptions that want it */
+  int is_confirmed;    /* Redis sends it, for all that is known */
+} moonpool_name;
+
+/* Calls `cb` for every name, in no order that is promised. `cb` must not change subscriptions. */
+typedef void (*moonpool_name_cb)(const moonpool_name *name, void *ctx);
+MOONPOOL_EXTERN void moonpool_each_name(const moonpool *client, moonpool_name_cb cb, void *ctx);
+
 /* Counters, all since moonpool_open. The canary's messages and its channel are none of them, but
  * for the writes and the bytes. */
 typedef struct moonpool_stats {

@@ -200,6 +200,8 @@ static int make_links(moonpool *client) {
     client->holds++;
     config.locator = mp_sentinel_locator(client->sentinel);
   }
+  config.on_state = mp_client_tell_state;
+  config.client = client;
   mp_hub_config hub = {client, config, mp_client_mark_dirty};
   client->link = mp_link_new(&config);
   if (!client->link) return MOONPOOL_ENOMEM;

@@ -40,6 +40,8 @@ struct moonpool {
   moonpool_session *sessions;
   uint64_t commands;
   int is_closed, holds;
+  moonpool_state_cb on_state; /* NULL: nobody */
+  void *state_ctx;
   moonpool_close_cb on_gone;
   void *gone_ctx;
 };
@@ -82,6 +84,12 @@ int mp_client_command_blocking(moonpool *client, moonpool_session *session, size
 
 /* Completes the batches that had no commands. */
 void mp_client_end_empty(moonpool *client, const moonpool_error *error);
+
+/* ---- seeing.c ---- */
+
+/* A link's on_state. */
+void mp_client_tell_state(moonpool *client, moonpool_role role, moonpool_state state,
+                          const char *address, const moonpool_error *error);
 
 /* ---- session.c ---- */
 

@@ -426,3 +426,16 @@ void mp_hub_get_stats(const mp_hub *hub, moonpool_stats *stats) {
   stats->wanted = hub->wanted - (hub->own != NULL);
   stats->confirmed = hub->confirmed - (mp_hub_get_connection(hub).is_own_confirmed);
 }
+
+void mp_hub_each_name(const mp_hub *hub, moonpool_name_cb cb, void *ctx) {
+  for (size_t i = 0; i < hub->names.count; i++) {
+    const mp_entry *entry = hub->names.list[i];
+    const mp_listener *first = mp_listeners_of(entry);
+    moonpool_name name = {.kind = (moonpool_kind)entry->kind,
+                          .name = {entry->name, entry->len},
+                          .is_confirmed = entry->state == MP_ENTRY_CONFIRMED};
+    for (const mp_listener *l = first; l; l = l->next) name.listeners++;
+    int is_own = hub->own && name.listeners == 1 && first->subscription == hub->own;
+    if (!is_own) cb(&name, ctx);
+  }
+}

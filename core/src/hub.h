@@ -49,6 +49,7 @@ mp_hub_connection mp_hub_get_connection(const mp_hub *hub);
 /* As mp_link_fail. */
 void mp_hub_fail_link(mp_hub *hub, int status, const char *message);
 
+void mp_hub_each_name(const mp_hub *hub, moonpool_name_cb cb, void *ctx);
 void mp_hub_get_stats(const mp_hub *hub, moonpool_stats *stats);
 
 #endif

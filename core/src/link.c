@@ -85,6 +85,14 @@ static void drop_transport(mp_link *link) {
 
 /* ---- losing it ------------------------------------------------------------------------------ */
 
+static void tell_state(const mp_link *link, const moonpool_error *error) {
+  const mp_link_config *config = &link->config;
+  moonpool_role role = config->is_pooled ? MOONPOOL_POOL : MOONPOOL_COMMANDS;
+  if (config->is_subscriber) role = MOONPOOL_SUBSCRIPTIONS;
+  if (config->on_state)
+    config->on_state(config->client, role, link->state, link->url->address, error);
+}
+
 /* A number in [0, limit), by xorshift64*. */
 static uint64_t random_below(mp_link *link, uint64_t limit) {
   link->random ^= link->random >> 12;
@@ -149,6 +157,7 @@ static void go_down(mp_link *link, int status, const char *reason) {
   drop_transport(link);
   wait_for_attempt(link, status);
   fail_sent(link, &error);
+  if (!link->is_closed) tell_state(link, &error);
   if (!link->is_closed) link->config.events->on_down(link->config.ctx, was_ready, &error);
 }
 
@@ -233,7 +242,8 @@ static void become_ready(mp_link *link) {
   link->was_ever_ready = 1;
   uv_timer_stop(&link->timer);
   next_heartbeat(link, link->config.options->heartbeat);
-  link->config.events->on_ready(link->config.ctx);
+  tell_state(link, NULL);
+  if (link->state == MOONPOOL_READY) link->config.events->on_ready(link->config.ctx);
   if (!link->is_closed) link->config.events->on_dirty(link->config.ctx);
 }
 
@@ -554,6 +564,8 @@ static void on_located(void *ctx, const mp_url *url, const moonpool_error *error
 static void attempt(mp_link *link) {
   link->state = MOONPOOL_CONNECTING;
   link->down_traits = 0;
+  tell_state(link, NULL);
+  if (link->is_closed) return;
   if (!link->config.locator) {
     open_link(link, 0);
     return;
@@ -600,6 +612,7 @@ void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx) {
   close_timer(link, &link->requests.deadline.timer);
   link->requests.is_closed = 1;
   mp_requests_fail(&link->requests, 1, &error);
+  tell_state(link, NULL);
 }
 
 int mp_link_is_leaving(const mp_link *link) {

@@ -39,6 +39,11 @@ typedef struct mp_link_config {
   const mp_link_events *events;
   void *ctx;
   uint64_t seed; /* of the jitter */
+  /* Is told of each change of state; `error` is NULL unless the link is WAITING. NULL: nobody is.
+   */
+  void (*on_state)(moonpool *client, moonpool_role role, moonpool_state state, const char *address,
+                   const moonpool_error *error);
+  moonpool *client;
 } mp_link_config;
 
 /* NULL when out of memory or libuv refuses a timer. */

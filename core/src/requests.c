@@ -131,10 +131,11 @@ void mp_requests_fail(mp_requests *q, int all, const moonpool_error *error) {
 }
 
 void mp_requests_unhear(mp_requests *q, const moonpool_error *error) {
-  for (mp_request *r = q->first; r && !q->is_closed; r = r->next) {
+  for (mp_request *r = q->first; r; r = r->next) {
     moonpool_reply_cb cb = r->info.cb;
     r->info.cb = NULL;
     if (cb && !r->is_abandoned) cb(NULL, error, r->info.ctx);
+    if (q->is_closed) return; /* the requests are gone */
   }
 }
 

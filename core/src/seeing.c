@@ -48,3 +48,19 @@ void moonpool_get_stats(const moonpool *client, moonpool_stats *stats) {
 const char *moonpool_canary_error(const moonpool *client) {
   return client->canary && !client->is_closed ? mp_canary_error(client->canary) : NULL;
 }
+
+void moonpool_on_state(moonpool *client, moonpool_state_cb cb, void *ctx) {
+  client->on_state = cb;
+  client->state_ctx = ctx;
+}
+
+void mp_client_tell_state(moonpool *client, moonpool_role role, moonpool_state state,
+                          const char *address, const moonpool_error *error) {
+  moonpool_state_event event = {.role = role, .state = state, .address = address};
+  if (error) event.error = *error;
+  if (client->on_state) client->on_state(client, &event, client->state_ctx);
+}
+
+void moonpool_each_name(const moonpool *client, moonpool_name_cb cb, void *ctx) {
+  if (!client->is_closed) mp_hub_each_name(client->hub, cb, ctx);
+}
