@@ -56,16 +56,34 @@ static const known table[] = {
     {"XREADGROUP", 10, MP_COMMAND_BLOCKING, "BLOCK", NULL},
 };
 
-/* Bits of the first letters that the table has, so that most commands are classed by one test. */
-static uint32_t letter_bit(char c) {
-  unsigned letter = (unsigned)(c | 0x20) - 'a';
-  return letter < 26 ? 1u << letter : 0;
-}
+/* By first letter, a bit for each length that the table has, so that most commands are classed by
+ * one test. C also has COMMAND. */
+#define OF(letter) [(letter) - 'a']
+#define LEN(n) (1u << (n))
+static const uint16_t lengths[26] = {
+    OF('a') = LEN(4),
+    OF('b') = LEN(5) | LEN(6) | LEN(8) | LEN(10),
+    OF('c') = LEN(6) | LEN(7),
+    OF('d') = LEN(7),
+    OF('e') = LEN(4),
+    OF('h') = LEN(5),
+    OF('m') = LEN(5) | LEN(7),
+    OF('p') = LEN(5) | LEN(10) | LEN(12),
+    OF('q') = LEN(4),
+    OF('r') = LEN(5) | LEN(8),
+    OF('s') = LEN(4) | LEN(6) | LEN(9) | LEN(10) | LEN(12),
+    OF('u') = LEN(7) | LEN(11),
+    OF('w') = LEN(4) | LEN(5) | LEN(7),
+    OF('x') = LEN(5) | LEN(10),
+};
+#undef OF
+#undef LEN
 
-#define L(c) (1u << ((c) - 'a'))
-static const uint32_t first_letters = L('a') | L('b') | L('c') | L('d') | L('e') | L('h') | L('m') |
-                                      L('p') | L('q') | L('r') | L('s') | L('u') | L('w') | L('x');
-#undef L
+static int is_like_one(const moonpool_bytes *name) {
+  if (name->len == 0 || name->len > 12) return 0;
+  unsigned letter = (unsigned)(name->data[0] | 0x20) - 'a';
+  return letter < 26 && (lengths[letter] >> name->len & 1);
+}
 
 static int is_named(const moonpool_bytes *arg, const char *name, size_t len) {
   return arg->len == len && strncasecmp(arg->data, name, len) == 0;
@@ -91,10 +109,9 @@ static int is_too_deep(size_t argc, const moonpool_bytes *argv) {
 }
 
 mp_command_class mp_command_class_of(size_t argc, const moonpool_bytes *argv, const char **hint) {
-  if (argv->len == 0 || !(first_letters & letter_bit(argv->data[0]))) return MP_COMMAND_PLAIN;
+  if (!is_like_one(argv)) return MP_COMMAND_PLAIN;
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     const known *k = &table[i];
-    if (argv->len != k->len || letter_bit(argv->data[0]) != letter_bit(k->name[0])) continue;
     if (!is_named(argv, k->name, k->len)) continue;
     if (!has_word(k, argc, argv)) continue;
     *hint = k->hint;
