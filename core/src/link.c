@@ -149,6 +149,7 @@ static void go_down(mp_link *link, int status, const char *reason) {
   snprintf(message, sizeof message, "%s", reason); /* the transport that owns it goes now */
   moonpool_error error = {status, message};
   snprintf(link->last_error, sizeof link->last_error, "%s", message);
+  link->requests.trouble = link->last_error;
   int was_ready = link->state == MOONPOOL_READY;
   uint64_t now = uv_now(link->config.loop);
   if (was_ready && now - link->ready_since >= STABLE_MS) link->attempts = 0;
@@ -235,6 +236,7 @@ static void on_heartbeat(uv_timer_t *timer) {
 
 static void become_ready(mp_link *link) {
   link->state = MOONPOOL_READY;
+  link->requests.trouble = NULL;
   link->ready_since = uv_now(link->config.loop);
   link->has_read = link->has_pinged = link->is_late = 0;
   link->has_no_setinfo = link->handshake.has_no_setinfo;

@@ -221,8 +221,9 @@ static uint64_t expire(mp_requests *q, uint64_t now, const moonpool_error *error
 
 static void on_due(void *ctx, uint64_t now) {
   mp_requests *q = ctx;
-  char message[256];
-  snprintf(message, sizeof message, "%s: no reply before the deadline", q->address);
+  char message[1536];
+  snprintf(message, sizeof message, "%s: no reply before the deadline%s%s", q->address,
+           q->trouble ? "; the last error was: " : "", q->trouble ? q->trouble : "");
   moonpool_error error = {MOONPOOL_ETIMEOUT, message};
   mp_deadline_watch(&q->deadline, expire(q, now, &error));
 }

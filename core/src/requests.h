@@ -31,6 +31,7 @@ typedef struct mp_request {
 typedef struct mp_requests {
   const moonpool_allocator *allocator;
   const char *address; /* for messages; borrowed */
+  const char *trouble; /* likewise: why nothing can be written; NULL: it can */
   mp_request *first, *last, *undated, *spare, *reserved;
   size_t count, unsent; /* commands */
   size_t spare_count, abandoned_unsent;
