@@ -444,7 +444,9 @@ MOONPOOL_EXTERN void moonpool_unsubscribe(moonpool_subscription *subscription,
 
 /* For bindings that would rather pull than be called: with a drain callback set, no listener is
  * called. Instead `drain` is called whenever events may be there, and takes them with
- * moonpool_next until it returns 0; what it leaves is kept, and offered with what is read next. */
+ * moonpool_next until it returns 0; what it leaves is kept, and offered with what is read next. Of
+ * what it keeps leaving no more than max_reply_bytes and a megabyte are kept: then the link is lost
+ * (EPROTO). */
 typedef void (*moonpool_drain_cb)(moonpool *client, void *ctx);
 MOONPOOL_EXTERN void moonpool_set_drain(moonpool *client, moonpool_drain_cb drain, void *ctx);
 

@@ -22,7 +22,8 @@
 #define LINE_MAX_BYTES 65536u /* a header, status, error or number without its CRLF */
 #define CHUNK 16384u          /* the arena's first block, kept between replies */
 #define CHUNK_KEEP 65536u
-#define DEPTH_MAX 128u              /* what walks a reply recursively must not exhaust the stack */
+#define LEFT_SLACK (1u << 20) /* what may be left unread beside one reply of the largest size */
+#define DEPTH_MAX 128u        /* what walks a reply recursively must not exhaust the stack */
 #define ELEMENTS_MAX (SIZE_MAX / 2) /* hiredis doubles what a map announces, and overflows */
 
 #if HIREDIS_MAJOR >= 1
@@ -382,6 +383,11 @@ int mp_resp_keep(mp_resp *p) {
   if (p->status != MOONPOOL_OK) return p->status;
   p->fed = 0; /* nothing to take back any more */
   if (p->input_len == 0) return 0;
+  size_t left = p->reader->len - p->reader->pos + p->input_len;
+  if (p->limits.bytes && left > p->limits.bytes + LEFT_SLACK)
+    return fail(p, MOONPOOL_EPROTO,
+                "%llu bytes of replies were left unread, over the limit of %llu", left,
+                p->limits.bytes);
   if (redisReaderFeed(p->reader, p->input, p->input_len) != REDIS_OK)
     return fail(p, MOONPOOL_ENOMEM, "no memory for %llu bytes read", p->input_len, 0);
   p->input_len = 0;

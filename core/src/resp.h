@@ -26,8 +26,9 @@ void mp_resp_feed(mp_resp *resp, const char *data, size_t len);
  * status below 0, for good, after which mp_resp_message says what was wrong. */
 int mp_resp_next(mp_resp *resp, const moonpool_reply **reply);
 
-/* Copies what was fed and not yet parsed, so that the caller's buffer may go. As mp_resp_next, 0
- * or a status below 0. */
+/* Copies what was fed and not yet parsed, so that the caller's buffer may go: whole replies too,
+ * where nobody has asked for them, up to a megabyte more than limits.bytes. As mp_resp_next, 0 or a
+ * status below 0. */
 int mp_resp_keep(mp_resp *resp);
 
 const char *mp_resp_message(const mp_resp *resp);

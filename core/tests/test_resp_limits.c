@@ -195,7 +195,25 @@ TEST(each_failed_allocation_of_hiredis_is_told) {
 }
 #endif
 
+/* Nobody asks for the replies that are there. */
+TEST(what_is_left_unread_is_limited) {
+  mp_resp_limits under = {1000, 10, 3};
+  mp_resp *resp = mp_resp_new(&mp_default_allocator, &under);
+  const size_t size = sizeof MESSAGE - 1;
+  size_t kept = 0;
+  int status = 0;
+  for (; kept < 10u << 20 && status == 0; kept += size) {
+    mp_resp_feed(resp, MESSAGE, size);
+    status = mp_resp_keep(resp);
+  }
+  CHECK_INT(status, MOONPOOL_EPROTO);
+  CHECK(kept > 1u << 20 && kept < 2u << 20);
+  CHECK(strstr(mp_resp_message(resp), "bytes of replies were left unread, over the limit of 1000"));
+  mp_resp_free(resp);
+}
+
 static const test_case tests[] = {
+    TEST_CASE(what_is_left_unread_is_limited),
     TEST_CASE(messages_tell_the_limit),
     TEST_CASE(zero_is_no_limit),
     TEST_CASE(nesting_is_limited_even_without_a_limit),
