@@ -18,6 +18,7 @@ Which Redis: --redis URL, else $REDIS_URL, else a private redis-server, which is
 demand, shared by all moonpool programs of yours and stopped by the last of them.
 
   URL   redis://[[user:]password@]host[:port][/db]   rediss://…   unix:///path/to/socket
+        redis+sentinel://host[:port],host[:port],…/service[/db]
 
 Exit status: 0 fine (also after Ctrl-C or SIGTERM), 1 failure, 2 wrong usage.
 `moonpool COMMAND --help` tells more, with examples.]]
