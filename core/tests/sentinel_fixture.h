@@ -96,7 +96,7 @@ static inline int is_refused(const peer_link *link, const fake *s, const char *l
 static inline void answer(peer_link *link, fake *s, const char *line,
                           const moonpool_reply *command) {
   if (is_refused(link, s, line)) {
-    peer_say(link, begins_with(line, "AUTH") ? "-WRONGPASS no\r\n" : "-NOAUTH no\r\n");
+    peer_say(link, strstr(line, "AUTH ") ? "-WRONGPASS no\r\n" : "-NOAUTH no\r\n");
     return;
   }
   link->is_trusted = 1;
