@@ -65,7 +65,7 @@ describe("a subscriber that Redis kills for its full output buffer", function()
         loop.wait_for(seen, 1)
         before = redis:stats().bytes_in
         server:call("PUBLISH", "a", "hold")
-        loop.wait_until(function() return seen[#seen] == "reconnect" end, 20)
+        loop.wait_until(function() return seen[#seen] == "reconnect" end)
         local whole = #seen - 4 -- without warm, hold, gap and reconnect
         local cut = redis:stats().bytes_in - before - bytes_of_loss - whole * FRAME
           - #"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$4\r\nhold\r\n"

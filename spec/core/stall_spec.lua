@@ -61,7 +61,7 @@ describe("while Redis is stopped", function()
       end
       watch("commands", function() return redis:state() ~= "ready" end)
       watch("subscriptions", function() return redis:stats().confirmed == 0 end)
-      loop.wait_until(function() return links.commands and links.subscriptions end, 30)
+      loop.wait_until(function() return links.commands and links.subscriptions end)
       for name, seconds in pairs(links) do assert_within(seconds, 2.2 * HEARTBEAT, name) end
       assert.same({}, seen)
       server:resume()
@@ -87,7 +87,7 @@ describe("while Redis is stopped", function()
         end
       end
       fail(2)
-      loop.wait_until(function() return redis:state() ~= "ready" end, 30)
+      loop.wait_until(function() return redis:state() ~= "ready" end)
       fail(2)
       assert.not_equal("ready", redis:state())
       server:resume()
@@ -104,7 +104,7 @@ describe("while Redis is stopped", function()
       assert.matches("no answer to PING within the heartbeat interval", message)
       assert.matches("possibly executed", message)
       assert.equal("ECONN", code)
-      loop.wait_until(function() return redis:stats().confirmed == 0 end, 30)
+      loop.wait_until(function() return redis:stats().confirmed == 0 end)
       server:resume()
       loop.wait_until(function() return redis:get "k" == "late" end) -- it was, here
       assert_well()
