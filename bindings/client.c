@@ -1,4 +1,4 @@
-/* The client handle: connecting, its state and figures, its end. */
+/* The client handle: connecting, its end. */
 #include "handles.h"
 
 #include <string.h>
@@ -25,7 +25,7 @@ void mp_push_client(lua_State *L, mp_client *client) {
 /* ---- connecting ------------------------------------------------------------------------------ */
 
 static mp_client *new_client(lua_State *L, mp_runtime *rt) {
-  mp_client *client = lua_newuserdatauv(L, sizeof *client, 0);
+  mp_client *client = lua_newuserdatauv(L, sizeof *client, 1);
   *client = (mp_client){.runtime = rt,
                         .ref = LUA_NOREF,
                         .max_retries = 8,
@@ -91,50 +91,6 @@ static int index_client(lua_State *L) {
   return 1;
 }
 
-/* client:state() → "connecting", "ready", "waiting" (for the next attempt) or "closed" */
-static int state(lua_State *L) {
-  static const char *const names[] = {"idle", "connecting", "ready", "waiting", "closed"};
-  mp_client *client = mp_check_client(L, 1);
-  lua_pushstring(L, names[client->core ? moonpool_get_state(client->core) : MOONPOOL_CLOSED]);
-  return 1;
-}
-
-static void set_count(lua_State *L, const char *name, uint64_t n) {
-  lua_pushinteger(L, (lua_Integer)n);
-  lua_setfield(L, -2, name);
-}
-
-/* client:stats() → table of counters since connect, or nil, message, code when closed */
-static int stats(lua_State *L) {
-  mp_client *client = mp_check_client(L, 1);
-  moonpool_stats s;
-  if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
-  moonpool_get_stats(client->core, &s);
-  lua_createtable(L, 0, 15);
-  set_count(L, "messages", s.messages);
-  set_count(L, "commands", s.commands);
-  set_count(L, "writes", s.writes);
-  set_count(L, "reconnects", s.reconnects);
-  set_count(L, "bytes_in", s.bytes_in);
-  set_count(L, "bytes_out", s.bytes_out);
-  set_count(L, "queued", s.queued);
-  set_count(L, "wanted", s.wanted);
-  set_count(L, "confirmed", s.confirmed);
-  set_count(L, "subscriptions", client->subscriptions);
-  set_count(L, "gaps", client->gaps);
-  set_count(L, "unknown_gaps", s.gaps);
-  set_count(L, "canary_losses", s.canary_losses);
-  set_count(L, "failures", client->failures);
-  set_count(L, "retries", client->retried);
-  if (*moonpool_last_error(client->core)) {
-    lua_pushstring(L, moonpool_last_error(client->core));
-    lua_setfield(L, -2, "last_error");
-  }
-  lua_pushstring(L, moonpool_canary_error(client->core));
-  lua_setfield(L, -2, "canary_error");
-  return 1;
-}
-
 /* client:close() → true. What is pending completes with ECLOSED. */
 static int close_client(lua_State *L) {
   mp_client *client = mp_check_client(L, 1);
@@ -165,8 +121,7 @@ static int tostring_client(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"state", state}, {"stats", stats}, {"close", close_client}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"close", close_client}, {NULL, NULL}};
 static const luaL_Reg functions[] = {{"connect", connect_client}, {NULL, NULL}};
 
 void mp_open_client(lua_State *L, int runtime_index) {
@@ -178,6 +133,7 @@ void mp_open_client(lua_State *L, int runtime_index) {
   mp_set_functions(L, methods, runtime_index);
   mp_set_command_methods(L, runtime_index);
   mp_set_batch_methods(L, runtime_index);
+  mp_set_seeing_methods(L, runtime_index);
   mp_set_view_methods(L, runtime_index);
   mp_set_script_methods(L, runtime_index);
   mp_set_subscribe_methods(L, runtime_index);

@@ -145,6 +145,11 @@ mp_client *mp_check_target(lua_State *L, int index, uint64_t *timeout);
  * as moonpool_command takes it; `otherwise` when there is none. */
 uint64_t mp_check_timeout_option(lua_State *L, int index, uint64_t otherwise);
 
+/* ---- seeing.c ---- */
+
+/* Adds state, stats and subscriptions to the table of client methods on top of L. */
+void mp_set_seeing_methods(lua_State *L, int runtime_index);
+
 /* ---- batch.c ---- */
 
 /* Adds pipeline and transaction to the table of methods on top of L, of clients or views. */

@@ -5,8 +5,10 @@
 -- while the loop does not run (then it runs the loop until its answer is there).
 
 local core = require "moonpool.core"
+local on = require "moonpool.state"
 local pubsub = require "moonpool.pubsub"
 
+core.methods.client.on = on
 for _, methods in pairs(core.methods) do
   methods.pubsub = pubsub
 end
