@@ -50,6 +50,7 @@ int luaopen_moonpool_core(lua_State *L) {
   mp_open_task(L, 1);
   mp_open_timer(L, 1);
   mp_open_client(L, 1);
+  mp_open_session(L, 1);
   mp_open_seeing(L, 1);
   set_methods(L);
   mp_open_reply(L);

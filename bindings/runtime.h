@@ -206,6 +206,7 @@ void mp_open_client(lua_State *L, int runtime_index);
 void mp_open_view(lua_State *L, int runtime_index);
 void mp_open_seeing(lua_State *L, int runtime_index); /* on_state into the table on top */
 void mp_open_recorder(lua_State *L, int runtime_index);
+void mp_open_session(lua_State *L, int runtime_index);
 void mp_open_script(lua_State *L, int runtime_index);
 void mp_open_subscription(lua_State *L, int runtime_index);
 void mp_open_json(lua_State *L);

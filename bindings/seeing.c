@@ -18,23 +18,36 @@ static void set_count(lua_State *L, const char *name, uint64_t n) {
   lua_setfield(L, -2, name);
 }
 
+static void set_seconds(lua_State *L, const char *name, uint64_t ms) {
+  lua_pushnumber(L, (lua_Number)ms / 1000);
+  lua_setfield(L, -2, name);
+}
+
 /* client:stats() → table of counters since connect, or nil, message, code when closed */
 static int stats(lua_State *L) {
   mp_client *client = mp_check_client(L, 1);
   moonpool_stats s;
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   moonpool_get_stats(client->core, &s);
-  lua_createtable(L, 0, 15);
+  lua_createtable(L, 0, 26);
   set_count(L, "messages", s.messages);
   set_count(L, "commands", s.commands);
   set_count(L, "writes", s.writes);
   set_count(L, "reconnects", s.reconnects);
   set_count(L, "bytes_in", s.bytes_in);
   set_count(L, "bytes_out", s.bytes_out);
+  set_count(L, "links", s.links);
   set_count(L, "queued", s.queued);
+  set_count(L, "in_flight", s.in_flight);
   set_count(L, "wanted", s.wanted);
   set_count(L, "confirmed", s.confirmed);
   set_count(L, "subscriptions", client->subscriptions);
+  set_count(L, "pool_links", s.pool_links);
+  set_count(L, "pool_busy", s.pool_busy);
+  set_count(L, "pool_waiting", s.pool_waiting);
+  set_count(L, "pool_uses", s.pool_uses);
+  set_seconds(L, "pool_waited", s.pool_waited);
+  set_seconds(L, "pool_waited_most", s.pool_waited_most);
   set_count(L, "gaps", client->gaps);
   set_count(L, "unknown_gaps", s.gaps);
   set_count(L, "canary_losses", s.canary_losses);

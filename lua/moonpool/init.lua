@@ -6,11 +6,13 @@
 
 local core = require "moonpool.core"
 local on = require "moonpool.state"
+local optimistic = require "moonpool.optimistic"
 local pubsub = require "moonpool.pubsub"
 
 core.methods.client.on = on
 for _, methods in pairs(core.methods) do
   methods.pubsub = pubsub
+  methods.optimistic = optimistic
 end
 
 ---@class moonpool

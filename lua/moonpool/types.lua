@@ -57,9 +57,79 @@ local script = {}
 ---@return any value, string? message, string? code
 function script:call(keys, args, options) end
 
----@class moonpool.client every Redis command is a method, too
+---@class moonpool.error stands for a reply inside another; moonpool.is_error knows it
+---@field message string
+---@field code string
+---@field command? string of a pipeline's or transaction's command
+---@field index? integer its place
+local error_object = {} -- luacheck: ignore
+
+---@class moonpool.state_event
+---@field event "state"
+---@field link "commands"|"subscriptions"|"pool"
+---@field state "connecting"|"ready"|"waiting"|"closed"
+---@field address string
+---@field message? string
+---@field code? string
+
+---@class moonpool.recorder every Redis command is a method that records it and returns nothing
+local recorder = {}
+
+---@param command string
+---@param ... string|number
+function recorder:call(command, ...) end
+
+---@class moonpool.view a client with another deadline; every Redis command is a method
+local view = {}
+
+---@param command string
+---@param ... string|number
+---@return any value, string? message, string? code
+function view:call(command, ...) end
+
+---@param options { timeout?: number } seconds; 0: none
+---@return moonpool.view
+function view:with(options) end
+
+---@param fn fun(p: moonpool.recorder)
+---@param options? { timeout?: number }
+---@return any[]|nil replies, string? message, string? code
+function view:pipeline(fn, options) end
+
+---@param fn fun(tx: moonpool.recorder)
+---@param options? { timeout?: number }
+---@return any[]|nil replies, string? message, string? code
+function view:transaction(fn, options) end
+
+---@param keys string|string[]
+---@param fn fun(view: moonpool.view, tx: moonpool.recorder): false|nil
+---@param options? { retries?: integer, timeout?: number }
+---@return any[]|false|nil replies, string? message, string? code
+function view:optimistic(keys, fn, options) end
+
+---@param what "channels"|"numsub"|"numpat"|"shardchannels"|"shardnumsub"|string
+---@param ... string
+---@return string[]|table<string, integer>|integer|nil, string? message, string? code
+function view:pubsub(what, ...) end
+
+---@class moonpool.client: moonpool.view
 ---@field address string|nil
 local client = {}
+
+---@class moonpool.name
+---@field name string
+---@field kind "channel"|"pattern"|"shard"
+---@field listeners integer
+---@field wanted boolean
+---@field confirmed boolean
+
+---@return moonpool.name[]
+function client:subscriptions() end
+
+---@param event "state"
+---@param fn fun(event: moonpool.state_event)|nil
+---@return moonpool.client|nil, string?, string?
+function client:on(event, fn) end
 
 ---@param command string
 ---@param ... string|number
@@ -158,3 +228,7 @@ function core.on_error(hook) end
 ---@param options? string|table a URL, or options (docs/lua.md)
 ---@return moonpool.client|nil, string?, string?
 function core.connect(options) end
+
+---@param value any
+---@return boolean
+function core.is_error(value) end
