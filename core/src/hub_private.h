@@ -1,5 +1,5 @@
-/* What the hub's files share: hub.c (delivery, start and end), subscription.c, and hub_sync.c
- * (wanted against confirmed). Nobody else includes it. */
+/* What the hub's files share: hub.c (its link, start and end), hub_delivery.c, subscription.c, and
+ * hub_sync.c and hub_defer.c (wanted against confirmed). Nobody else includes it. */
 #ifndef MP_HUB_PRIVATE_H
 #define MP_HUB_PRIVATE_H
 
@@ -131,10 +131,15 @@ void mp_hub_release(mp_hub *hub, mp_entry *entry);
 /* Redis refused the name for a reason that passes: it is asked again after a while. */
 void mp_hub_defer(mp_hub *hub, mp_entry *entry, const moonpool_error *error);
 
-/* ---- hub.c ---- */
+/* ---- hub_delivery.c ---- */
 
 /* Another event is to be delivered: not to those that are born from now on. */
 void mp_hub_begin_turn(mp_hub *hub);
+
+/* Delivers what has come, by the program's drain if it has set one. */
+void mp_hub_drain(mp_hub *hub);
+
+/* ---- hub.c ---- */
 
 /* Opens the link with the first subscription: MOONPOOL_OK or ENOMEM. */
 int mp_hub_ensure_link(mp_hub *hub);

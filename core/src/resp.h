@@ -1,5 +1,6 @@
-/* RESP, both ways: replies parsed by hiredis's reader into an arena, commands encoded into a
- * buffer. The only file that knows hiredis's reader and the differences between its versions. */
+/* RESP, both ways: replies parsed by hiredis's reader into an arena (resp.c, the only file that
+ * knows that reader and the differences between its versions), commands encoded into a buffer
+ * (resp_encode.c). */
 #ifndef MP_RESP_H
 #define MP_RESP_H
 

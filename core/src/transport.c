@@ -1,78 +1,26 @@
-/* One attempt at a connection, from the name to the last byte. Its memory holds libuv's handles, so
- * it goes when the last of them is closed and no name is being resolved any more (`held`): code
- * that has called an event may still look at `phase`, which mp_transport_free sets to ENDED. */
-#include "transport.h"
+/* One attempt at a connection, from the name to the open socket, and its end. Its memory holds
+ * libuv's handles, so it goes when the last of them is closed and no name is being resolved any
+ * more (`held`): code that has called an event may still look at `phase`, which
+ * mp_transport_free sets to MP_ENDED. */
+#include "transport_private.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/un.h>
 
 #include "socket.h"
 
-/* Reads in a row before other handles of the loop get their turn. */
-enum { MAX_READS = 16 };
-
-/* A write buffer larger than this is not kept for the next write. */
-static const size_t MAX_KEPT = 1 << 20;
-
-typedef enum phase { STARTING, RESOLVING, CONNECTING, TLS_HANDSHAKE, OPEN, ENDED } phase;
-
-struct mp_transport {
-  mp_transport_config config;
-  phase phase;
-  uv_timer_t timer; /* for the name, for each address, and to put off what may not happen now */
-  uv_getaddrinfo_t resolver;
-  uv_poll_t poll; /* of `fd`; one a socket */
-  int fd;
-  int is_polled;    /* `poll` is libuv's */
-  int is_resolving; /* so is `resolver` */
-  unsigned held;    /* handles and requests of ours that libuv holds */
-  void (*on_gone)(void *ctx);
-  void *gone_ctx;
-
-  uint64_t timeout, deadline; /* `deadline` in the loop's time; UINT64_MAX: none */
-  struct addrinfo *resolved;  /* owned */
-  const struct addrinfo *next, *tried;
-  struct addrinfo unix_info; /* the one "address" of a Unix socket */
-  struct sockaddr_un unix_address;
-  int is_named;   /* the address was resolved: messages tell which */
-  uint64_t share; /* ms for the address being tried */
-  int failure;    /* of the address tried last; an error of libuv's */
-  int tls_status; /* TLS has failed, so no other address is tried: EAUTH or EPROTO */
-  char reasons[512];
-
-  int has_read;    /* the peer has said something */
-  int write_error; /* writing has failed: an error of libuv's */
-  mp_buf out;      /* what the socket has not taken, after `sent` bytes that it has */
-  size_t sent;
-
-  mp_tls_stream *tls; /* of the socket; NULL: no TLS */
-  const char *host;   /* url->host, inside `address` */
-  char address[];     /* url->address */
-};
-
-static ssize_t receive(mp_transport *t) {
-  if (t->tls) return mp_tls_recv(t->tls, t->config.scratch, t->config.scratch_size);
-  return mp_socket_recv(t->fd, t->config.scratch, t->config.scratch_size);
-}
-
-static ssize_t transmit(mp_transport *t, const char *data, size_t len) {
-  return t->tls ? mp_tls_send(t->tls, data, len) : mp_socket_send(t->fd, data, len);
-}
-
 /* ---- the end ------------------------------------------------------------------------------ */
 
-__attribute__((format(printf, 3, 4))) static void end(mp_transport *t, int status,
-                                                      const char *format, ...) {
+void mp_transport_end(mp_transport *t, int status, const char *format, ...) {
   char message[1024];
   va_list args;
   va_start(args, format);
   vsnprintf(message, sizeof message, format, args);
   va_end(args);
-  t->phase = ENDED;
+  t->phase = MP_ENDED;
   uv_timer_stop(&t->timer);
   if (t->is_polled && !uv_is_closing((uv_handle_t *)&t->poll)) uv_poll_stop(&t->poll);
   t->config.events->on_end(t->config.ctx, status, message);
@@ -96,121 +44,6 @@ static void on_timer_closed(uv_handle_t *handle) {
   let_go(handle->data);
 }
 
-/* ---- bytes -------------------------------------------------------------------------------- */
-
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-static void watch(mp_transport *t) {
-  int events = mp_transport_is_writing(t) ? UV_READABLE | UV_WRITABLE : UV_READABLE;
-  uv_poll_start(&t->poll, events, on_poll);
-}
-
-/* What a port for TLS does with somebody who speaks none: it goes without a word, or says so in
- * TLS.
- */
-static const char *tls_hint(const mp_transport *t) {
-  int is_silent_tcp = !t->has_read && !t->tls && t->tried != &t->unix_info;
-  return is_silent_tcp ? " (a port for TLS takes rediss://)" : "";
-}
-
-static int is_tls_alert(const char *data, size_t len) {
-  return len >= 2 && data[0] == 0x15 && data[1] == 0x03;
-}
-
-static void read_failed(mp_transport *t, int error) {
-  int status;
-  if (error == UV_EPROTO && t->tls) {
-    const char *reason = mp_tls_reason(t->tls, &status);
-    end(t, status, "%s: %s", t->address, reason);
-  } else {
-    end(t, MOONPOOL_ECONN, "read from %s: %s%s", t->address, uv_strerror(error), tls_hint(t));
-  }
-}
-
-/* The peer's first words: 0 when they have ended it. */
-static int hear_first(mp_transport *t, size_t len) {
-  t->has_read = 1;
-  if (t->tls || !is_tls_alert(t->config.scratch, len)) return 1;
-  end(t, MOONPOOL_EPROTO, "%s speaks TLS: its URL begins with rediss://", t->address);
-  return 0;
-}
-
-/* Hands over what has come. With `is_last` until nothing is left, else as long as reads are full:
- * libuv tells again if there is more. Nonzero when the socket was found empty. */
-static int read_some(mp_transport *t, int is_last) {
-  for (int i = 0; i < MAX_READS; i++) {
-    ssize_t got = receive(t);
-    if (got == UV_EAGAIN) return 1;
-    if (got == 0) {
-      end(t, MOONPOOL_ECONN, "%s closed the connection%s", t->address, tls_hint(t));
-      return 1;
-    }
-    if (got < 0) {
-      read_failed(t, (int)got);
-      return 1;
-    }
-    if (!t->has_read && !hear_first(t, (size_t)got)) return 1;
-    t->config.events->on_read(t->config.ctx, t->config.scratch, (size_t)got);
-    if (t->phase != OPEN) return 1;
-    if (is_last || (t->tls && mp_tls_is_over(t->tls))) continue;
-    if ((size_t)got < t->config.scratch_size) return 0;
-  }
-  return 0;
-}
-
-static void on_timer(uv_timer_t *timer);
-
-/* Put off: mp_transport_write calls no event, and the peer's last words ("-ERR max number of
- * clients reached") are still to be read. */
-static void write_failed(mp_transport *t, int error) {
-  t->write_error = error;
-  uv_timer_start(&t->timer, on_timer, 0, 0);
-}
-
-static void report_failed_write(mp_transport *t) {
-  read_some(t, 1);
-  if (t->phase == OPEN)
-    end(t, MOONPOOL_ECONN, "write to %s: %s", t->address, uv_strerror(t->write_error));
-}
-
-static void write_rest(mp_transport *t) {
-  ssize_t sent = transmit(t, t->out.data + t->sent, t->out.len - t->sent);
-  if (sent > 0) t->sent += (size_t)sent;
-  if (sent >= 0 && t->sent < t->out.len) return;
-  t->sent = 0;
-  mp_buf_clear(&t->out, MAX_KEPT);
-  watch(t);
-  if (sent < 0)
-    write_failed(t, (int)sent);
-  else
-    t->config.events->on_drain(t->config.ctx);
-}
-
-int mp_transport_write(mp_transport *t, mp_buf *buf) {
-  assert(t->phase >= OPEN && !mp_transport_is_writing(t));
-  ssize_t sent = 0;
-  if (t->phase == OPEN && !t->write_error && buf->len) sent = transmit(t, buf->data, buf->len);
-  if (sent < 0) write_failed(t, (int)sent);
-  if (t->phase != OPEN || t->write_error || (size_t)sent == buf->len) {
-    mp_buf_clear(buf, MAX_KEPT);
-    return MOONPOOL_OK;
-  }
-  mp_buf rest = *buf;
-  *buf = t->out;
-  t->out = rest;
-  t->sent = (size_t)sent;
-  watch(t);
-  return MOONPOOL_OK;
-}
-
-int mp_transport_is_writing(const mp_transport *t) {
-  return t->out.len > 0;
-}
-
-size_t mp_transport_unwritten(const mp_transport *t) {
-  return t->out.len - t->sent;
-}
-
 /* ---- addresses ---------------------------------------------------------------------------- */
 
 static void connect_next(mp_transport *t);
@@ -218,7 +51,7 @@ static void connect_next(mp_transport *t);
 static void on_poll_closed(uv_handle_t *handle) {
   mp_transport *t = handle->data;
   t->is_polled = 0;
-  if (t->phase == CONNECTING) connect_next(t);
+  if (t->phase == MP_CONNECTING) connect_next(t);
   let_go(t);
 }
 
@@ -232,7 +65,7 @@ static void close_socket(mp_transport *t) {
 
 /* In words, why `tried` was of no use. */
 static void write_reason(mp_transport *t, int error, char *reason, size_t size) {
-  int is_shaking = t->phase == TLS_HANDSHAKE;
+  int is_shaking = t->phase == MP_TLS_HANDSHAKE;
   const char *where = is_shaking ? "TLS handshake: " : "";
   if (error == UV_EPROTO && is_shaking)
     snprintf(reason, size, "%s", mp_tls_reason(t->tls, &t->tls_status));
@@ -261,7 +94,7 @@ static void attempt_failed(mp_transport *t, int error) {
   uv_timer_stop(&t->timer);
   add_reason(t, error);
   if (t->tls_status) t->next = NULL;
-  t->phase = CONNECTING;
+  t->phase = MP_CONNECTING;
   close_socket(t); /* then on_poll_closed goes on with the next */
 }
 
@@ -271,7 +104,7 @@ static void start_share(mp_transport *t) {
   if (t->deadline == UINT64_MAX) return;
   for (const struct addrinfo *info = t->next; info; info = info->ai_next) count++;
   t->share = now < t->deadline ? (t->deadline - now) / count : 0;
-  uv_timer_start(&t->timer, on_timer, t->share, 0);
+  uv_timer_start(&t->timer, mp_transport_on_timer, t->share, 0);
 }
 
 /* Starts on `tried`. Returns 0 or an error of libuv's, then with no socket left. */
@@ -286,13 +119,13 @@ static int start_attempt(mp_transport *t) {
   t->poll.data = t;
   t->is_polled = 1;
   t->held++;
-  uv_poll_start(&t->poll, UV_WRITABLE, on_poll);
+  uv_poll_start(&t->poll, UV_WRITABLE, mp_transport_on_poll);
   start_share(t);
   return 0;
 }
 
 static void connect_next(mp_transport *t) {
-  t->phase = CONNECTING;
+  t->phase = MP_CONNECTING;
   while (t->next) {
     t->tried = t->next;
     t->next = t->next->ai_next;
@@ -301,13 +134,14 @@ static void connect_next(mp_transport *t) {
     add_reason(t, error);
   }
   int status = t->failure == UV_ETIMEDOUT ? MOONPOOL_ETIMEOUT : MOONPOOL_ECONN;
-  end(t, t->tls_status ? t->tls_status : status, "connect to %s: %s", t->address, t->reasons);
+  mp_transport_end(t, t->tls_status ? t->tls_status : status, "connect to %s: %s", t->address,
+                   t->reasons);
 }
 
 static void opened(mp_transport *t) {
   uv_timer_stop(&t->timer);
-  t->phase = OPEN;
-  watch(t);
+  t->phase = MP_OPEN;
+  mp_transport_watch(t);
   t->config.events->on_open(t->config.ctx);
 }
 
@@ -316,7 +150,7 @@ static void shake(mp_transport *t, int status) {
   int events, error = mp_tls_shake(t->tls, &events);
   if (error == UV_EAGAIN && status) error = status;
   if (error == UV_EAGAIN)
-    uv_poll_start(&t->poll, events, on_poll);
+    uv_poll_start(&t->poll, events, mp_transport_on_poll);
   else if (error)
     attempt_failed(t, error);
   else
@@ -324,7 +158,7 @@ static void shake(mp_transport *t, int status) {
 }
 
 static void start_tls(mp_transport *t) {
-  t->phase = TLS_HANDSHAKE;
+  t->phase = MP_TLS_HANDSHAKE;
   t->tls = mp_tls_stream_new(t->config.tls, t->fd, t->host);
   if (t->tls)
     shake(t, 0);
@@ -345,26 +179,14 @@ static void attempt_done(mp_transport *t, int status) {
     opened(t);
 }
 
-/* With a negative `status` the socket has an error, and libuv watches it no longer. */
-static void on_poll(uv_poll_t *poll, int status, int events) {
+void mp_transport_on_poll(uv_poll_t *poll, int status, int events) {
   mp_transport *t = poll->data;
-  if (t->phase == CONNECTING) {
+  if (t->phase == MP_CONNECTING)
     attempt_done(t, status);
-    return;
-  }
-  if (t->phase == TLS_HANDSHAKE) {
+  else if (t->phase == MP_TLS_HANDSHAKE)
     shake(t, status);
-    return;
-  }
-  int is_empty = 0;
-  if (status || (events & UV_READABLE)) is_empty = read_some(t, status != 0);
-  int is_writable = status || (events & UV_WRITABLE);
-  if (t->phase == OPEN && is_writable && mp_transport_is_writing(t)) write_rest(t);
-  if (t->phase != OPEN || !status) return;
-  if (is_empty)
-    end(t, MOONPOOL_ECONN, "lost %s: %s", t->address, uv_strerror(status));
   else
-    watch(t);
+    mp_transport_exchange(t, status, events);
 }
 
 /* ---- names -------------------------------------------------------------------------------- */
@@ -372,21 +194,21 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 static void resolve_failed(mp_transport *t, int error) {
   int host_len = (int)(strrchr(t->address, ':') - t->address);
   int is_unknown = error == UV_EAI_NONAME || error == UV_EAI_NODATA;
-  end(t, MOONPOOL_ECONN, "resolve %.*s: %s", host_len, t->address,
-      is_unknown ? "unknown host" : uv_strerror(error));
+  mp_transport_end(t, MOONPOOL_ECONN, "resolve %.*s: %s", host_len, t->address,
+                   is_unknown ? "unknown host" : uv_strerror(error));
 }
 
 static void resolve_timed_out(mp_transport *t) {
   int host_len = (int)(strrchr(t->address, ':') - t->address);
-  end(t, MOONPOOL_ETIMEOUT, "resolve %.*s: no answer within %" PRIu64 " ms", host_len, t->address,
-      t->timeout);
+  mp_transport_end(t, MOONPOOL_ETIMEOUT, "resolve %.*s: no answer within %" PRIu64 " ms", host_len,
+                   t->address, t->timeout);
 }
 
 static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *addresses) {
   mp_transport *t = resolver->data;
   t->is_resolving = 0;
   t->resolved = addresses;
-  if (t->phase == RESOLVING) {
+  if (t->phase == MP_RESOLVING) {
     uv_timer_stop(&t->timer);
     t->next = addresses;
     if (status)
@@ -397,20 +219,20 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
   let_go(t);
 }
 
-static void on_timer(uv_timer_t *timer) {
+void mp_transport_on_timer(uv_timer_t *timer) {
   mp_transport *t = timer->data;
   switch (t->phase) {
-  case STARTING:
+  case MP_STARTING:
     if (t->failure)
       resolve_failed(t, t->failure);
     else
       connect_next(t);
     break;
-  case RESOLVING: resolve_timed_out(t); break;
-  case CONNECTING:
-  case TLS_HANDSHAKE: attempt_failed(t, UV_ETIMEDOUT); break;
-  case OPEN: report_failed_write(t); break;
-  case ENDED: break;
+  case MP_RESOLVING: resolve_timed_out(t); break;
+  case MP_CONNECTING:
+  case MP_TLS_HANDSHAKE: attempt_failed(t, UV_ETIMEDOUT); break;
+  case MP_OPEN: mp_transport_report_failed_write(t); break;
+  case MP_ENDED: break;
   }
 }
 
@@ -435,7 +257,7 @@ static int start_tcp(mp_transport *t, const mp_url *url) {
   if (t->failure) return MOONPOOL_OK; /* such as a name that is too long: on_end will tell */
   t->held++;
   t->is_resolving = 1;
-  t->phase = RESOLVING;
+  t->phase = MP_RESOLVING;
   return MOONPOOL_OK;
 }
 
@@ -484,10 +306,10 @@ int mp_transport_open(mp_transport **transport, const mp_transport_config *confi
   uv_timer_init(config->loop, &t->timer);
   t->timer.data = t;
   t->held++;
-  if (t->phase == STARTING)
-    uv_timer_start(&t->timer, on_timer, 0, 0);
+  if (t->phase == MP_STARTING)
+    uv_timer_start(&t->timer, mp_transport_on_timer, 0, 0);
   else if (t->deadline != UINT64_MAX)
-    uv_timer_start(&t->timer, on_timer, timeout, 0);
+    uv_timer_start(&t->timer, mp_transport_on_timer, timeout, 0);
   *transport = t;
   return MOONPOOL_OK;
 }
@@ -495,7 +317,7 @@ int mp_transport_open(mp_transport **transport, const mp_transport_config *confi
 void mp_transport_free(mp_transport *t, void (*on_gone)(void *ctx), void *ctx) {
   if (!t) return;
   assert(!uv_is_closing((uv_handle_t *)&t->timer));
-  t->phase = ENDED;
+  t->phase = MP_ENDED;
   t->on_gone = on_gone;
   t->gone_ctx = ctx;
   /* When a thread has begun with the name, on_resolved comes as late as its answer. */
