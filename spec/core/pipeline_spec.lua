@@ -1,16 +1,10 @@
+local assert_fails = require "spec.support.assert_fails"
 local loop = require "spec.core.loop"
 local moonpool = require "moonpool"
 local peer = require "spec.support.peer"
 local redis_server = require "spec.support.redis"
 
 local null = moonpool.null
-
-local function assert_fails(code, pattern, ...)
-  local value, message, failure = ...
-  assert.is_nil(value)
-  assert.matches(pattern, message)
-  assert.equal(code, failure)
-end
 
 describe("a pipeline", function()
   local server

@@ -1,3 +1,4 @@
+local assert_fails = require "spec.support.assert_fails"
 local loop = require "spec.core.loop"
 local moonpool = require "moonpool"
 local peer = require "spec.support.peer"
@@ -5,13 +6,6 @@ local redis_server = require "spec.support.redis"
 
 local has_resp3 = moonpool.features.resp3
 local null = moonpool.null
-
-local function assert_fails(code, pattern, ...)
-  local value, message, failure = ...
-  assert.is_nil(value)
-  assert.matches(pattern, message)
-  assert.equal(code, failure)
-end
 
 local function assert_integer(expected, value)
   assert.equal(expected, value)

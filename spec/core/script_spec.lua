@@ -1,16 +1,10 @@
+local assert_fails = require "spec.support.assert_fails"
 local loop = require "spec.core.loop"
 local moonpool = require "moonpool"
 local redis_server = require "spec.support.redis"
 
 -- Appends its number to a list, and returns how long that is now.
 local APPEND = "return redis.call('RPUSH', KEYS[1], ARGV[1])"
-
-local function assert_fails(code, pattern, ...)
-  local value, message, failure = ...
-  assert.is_nil(value)
-  assert.matches(pattern, message)
-  assert.equal(code, failure)
-end
 
 describe("a prepared script", function()
   local server

@@ -1,104 +1,20 @@
 -- What real servers refuse, and what becomes of it (docs/errors.md).
+local assert_fails = require "spec.support.assert_fails"
 local loop = require "spec.core.loop"
 local moonpool = require "moonpool"
 local peer = require "spec.support.peer"
 local redis_server = require "spec.support.redis"
 local scratch = require "spec.support.scratch"
-local unix = require "socket.unix"
+local trouble = require "spec.support.trouble"
 
-local MANY = 1000000
-
-local servers
-
-local function start(config, options)
-  options = options or {}
-  options.config = config
-  local server = redis_server.start(options)
-  servers[#servers + 1] = server
-  return server
-end
-
--- Replicas of nobody: their master refuses connections.
-local function start_replica(config, options)
-  config = config or {}
-  config[#config + 1] = ("replicaof 127.0.0.1 %d"):format(redis_server.free_port())
-  return start(config, options)
-end
-
--- A connection that stays, for when the server takes no other. Commands in one line, without spaces
--- in words; the reply's first line.
-local function open_console(server)
-  local connection = assert(unix())
-  connection:settimeout(10)
-  assert(connection:connect(server.socket))
-  local console = {}
-  function console.send(line) assert(connection:send(line .. "\r\n")) end
-  function console.receive() return assert(connection:receive("*l")) end
-  function console.ask(line)
-    console.send(line)
-    return console.receive()
-  end
-  function console.close() connection:close() end
-  return console
-end
-
--- A figure of INFO's, by a command over a connection of its own or by a client of moonpool's.
-local function info(server, field)
-  return tonumber(server:call("INFO", "everything"):match("\r\n" .. field .. ":(%d+)"))
-end
-
--- Runs the function as a task; a table whose `results` come when it is done.
-local function later(fn)
-  local outcome = {}
-  moonpool.spawn(function() outcome.results = table.pack(fn()) end)
-  return outcome
-end
-
-local function await(outcome, seconds)
-  loop.wait_until(function() return outcome.results end, seconds or 10, "a command")
-  return table.unpack(outcome.results, 1, outcome.results.n)
-end
-
-local function assert_fails(code, words, value, message, actual)
-  assert.is_nil(value)
-  assert.is_truthy(message:find(words, 1, true), message .. " does not hold " .. words)
-  assert.equal(code, actual)
-end
-
-local function wait_for_retries(client, count)
-  loop.wait_until(function() return client:stats().retries >= count end, nil, "retries")
-end
-
-local patient = { max_retries = MANY, command_timeout = 30 }
-
-local function with_url(url, options)
-  local all = { url = url }
-  for name, value in pairs(options) do all[name] = value end
-  return all
-end
-
--- A client that retries for long, and one that never does.
-local function connect_both(url)
-  return loop.connect(with_url(url, patient)), loop.connect { url = url, max_retries = 0 }
-end
-
--- The command is refused with those words and sent again until `mend` has mended the server; then
--- its reply comes.
-local function assert_repeated(client, never, words, call, mend)
-  local before = client:stats().retries
-  local outcome = later(function() return call(client) end)
-  wait_for_retries(client, before + 2)
-  assert.is_nil(outcome.results)
-  assert_fails("EREDIS", words, call(never))
-  mend()
-  return await(outcome)
-end
+local start, start_replica = trouble.start, trouble.start_replica
+local open_console, info = trouble.open_console, trouble.info
+local later, await = trouble.later, trouble.await
+local wait_for_retries, connect_both = trouble.wait_for_retries, trouble.connect_both
+local assert_repeated = trouble.assert_repeated
 
 describe("what Redis refuses", function()
-  before_each(function() servers = {} end)
-  after_each(function()
-    for _, server in ipairs(servers) do server:stop() end
-  end)
+  after_each(trouble.stop_servers)
 
   describe("for a passing reason", function()
     it("LOADING: commands are sent again, connect waits", function()
@@ -166,25 +82,6 @@ describe("what Redis refuses", function()
       end)
     end)
 
-    it("CLUSTERDOWN: a node without slots; names are asked for again, too", function()
-      local server = start({ "cluster-enabled yes" }, { port = true })
-      loop.run(function()
-        local client, never = connect_both(server.url)
-        local told, failures = {}, {}
-        local subscription = later(function()
-          return client:ssubscribe("room", function(text) told[#told + 1] = text end,
-            { events = { error = function(event) failures[#failures + 1] = event end } })
-        end)
-        assert.equal("OK", assert_repeated(client, never, "CLUSTERDOWN",
-          function(c) return c:call("SET", "a", "b") end,
-          function() server:call("CLUSTER", "ADDSLOTSRANGE", "0", "16383") end))
-        assert(await(subscription))
-        server:call("SPUBLISH", "room", "hi")
-        loop.wait_for(told, 1)
-        assert.same({}, failures)
-      end, 20)
-    end)
-
     it("maxclients: the place is waited for", function()
       local server = start()
       loop.run(function()
@@ -214,30 +111,6 @@ describe("what Redis refuses", function()
         console.close()
       end)
     end)
-
-    it("several nodes of a cluster: MOVED, ASK and TRYAGAIN", function()
-      local cluster = { "cluster-enabled yes" }
-      local server, other = start(cluster, { port = true }), start(cluster, { port = true })
-      server:call("CLUSTER", "ADDSLOTSRANGE", "0", "15000")
-      other:call("CLUSTER", "ADDSLOTSRANGE", "15001", "16383")
-      server:call("CLUSTER", "MEET", "127.0.0.1", other.port)
-      loop.run(function()
-        local client, never = connect_both(server.url)
-        local _, message, code
-        loop.wait_until(function()
-          _, message, code = client:set("a", "x") -- slot 15495: the other's
-          return code == "ENOSUPPORT"
-        end, 20, "the nodes to know each other")
-        assert.matches("^MOVED 15495 127.0.0.1:%d+ %(.*Redis Cluster%)$", message)
-        local its_id = other:call("CLUSTER", "MYID")
-        assert.equal("OK", client:set("{b}1", "x")) -- slot 3300
-        assert.equal("OK", client:cluster("setslot", 3300, "migrating", its_id))
-        assert_fails("ENOSUPPORT", "ASK 3300", client:get "{b}2")
-        assert.same({ "x", moonpool.null }, assert_repeated(client, never, "TRYAGAIN",
-          function(c) return c:mget("{b}1", "{b}2") end,
-          function() client:cluster("setslot", 3300, "stable") end))
-      end, 40)
-    end)
   end)
 
   describe("and goes on refusing", function()
@@ -250,7 +123,8 @@ describe("what Redis refuses", function()
         local never = loop.connect { url = server.url, max_retries = 0 }
         assert_fails("EREDIS", "NOREPLICAS", never:set("a", 1))
         assert.equal(0, never:stats().retries)
-        local hasty = loop.connect { url = server.url, max_retries = MANY, command_timeout = 1 }
+        local hasty = loop.connect {
+          url = server.url, max_retries = trouble.MANY, command_timeout = 1 }
         assert_fails("EREDIS", "NOREPLICAS", hasty:set("a", 1))
         assert_fails("EREDIS", "NOREPLICAS", hasty:with { timeout = 0.5 }:call("SET", "a", 1))
       end)
@@ -263,7 +137,7 @@ describe("what Redis refuses", function()
     it("is not asked again in pipelines, transactions and scripts", function()
       local server = start { "min-replicas-to-write 1" }
       loop.run(function()
-        local client = loop.connect(with_url(server.url, patient))
+        local client = loop.connect(trouble.with_url(server.url, trouble.patient))
         assert_fails("EREDIS", "NOREPLICAS", client:eval("return redis.call('set', 'a', 1)", 0))
         local replies = client:pipeline(function(p)
           p:get "a"
@@ -278,7 +152,7 @@ describe("what Redis refuses", function()
     it("ends with the client", function()
       local server = start { "min-replicas-to-write 1" }
       loop.run(function()
-        local client = loop.connect(with_url(server.url, patient))
+        local client = loop.connect(trouble.with_url(server.url, trouble.patient))
         local outcomes = {}
         for number = 1, 20 do
           outcomes[number] = later(function() return client:set("a", number) end)
@@ -313,7 +187,7 @@ describe("what Redis refuses", function()
     it("OOM, NOSCRIPT and WRONGTYPE are told at once", function()
       local server = start { "maxmemory 100kb", "maxmemory-policy noeviction" }
       loop.run(function()
-        local client = loop.connect(with_url(server.url, patient))
+        local client = loop.connect(trouble.with_url(server.url, trouble.patient))
         assert_fails("EREDIS", "OOM command not allowed", client:set("a", "x"))
         assert_fails("EREDIS", "NOSCRIPT", client:evalsha(("0"):rep(40), 0))
         server:call("CONFIG", "SET", "maxmemory", "0")
@@ -332,19 +206,20 @@ describe("what Redis refuses", function()
       assert(server:call("CONFIG", "SET", "save", "3600 1"))
       assert(server:call("BGSAVE"))
       loop.run(function()
-        local client = loop.connect(with_url(server.url, patient))
+        local client = loop.connect(trouble.with_url(server.url, trouble.patient))
         loop.wait_until(function()
           return client:info("persistence"):find("rdb_last_bgsave_status:err", 1, true)
         end)
         assert_fails("EREDIS", "MISCONF", client:set("a", "x"))
         assert.equal(0, client:stats().retries)
       end)
+      server:kill() -- it would not shut down without a last save
     end)
 
     it("UNBLOCKED: what waits on a master that becomes a replica", function()
       local server = start({}, { port = true })
       loop.run(function()
-        local client = loop.connect(with_url(server.tcp_url, patient))
+        local client = loop.connect(trouble.with_url(server.tcp_url, trouble.patient))
         local popped = later(function() return client:blpop("list", 0) end)
         loop.wait_until(function() return info(server, "blocked_clients") == 1 end)
         server:call("REPLICAOF", "127.0.0.1", redis_server.free_port())
@@ -359,7 +234,7 @@ describe("what Redis refuses", function()
     it("BUSY is told at once, and the script can be killed; connect waits", function()
       local server = start { "busy-reply-threshold 1" }
       loop.run(function()
-        local client = loop.connect(with_url(server.url, patient))
+        local client = loop.connect(trouble.with_url(server.url, trouble.patient))
         local console = open_console(server)
         console.send '*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0'
         loop.wait_until(function()
@@ -374,54 +249,6 @@ describe("what Redis refuses", function()
         assert.equal(0, client:stats().retries)
         assert.matches("^%-ERR.*killed", console.receive())
         console.close()
-      end)
-    end)
-
-    it("a password that is wrong is tried slowly, until it is right", function()
-      local server = start { "user ann on >right ~* &* +@all" }
-      loop.run(function()
-        local url = server.url:gsub("unix://", "unix://ann:right@")
-        local client = loop.connect { url = url, backoff_max = 1 }
-        local before, began = info(server, "total_connections_received"), moonpool.now()
-        server:call("ACL", "SETUSER", "ann", "resetpass", ">changed")
-        loop.kill(server, "normal")
-        loop.wait_until(function() return client:state() ~= "ready" end)
-        local value = later(function() return client:echo "here" end)
-        local late = later(function() return client:with { timeout = 0.2 }:echo "late" end)
-        loop.wait_until(function()
-          local why = client:stats().last_error
-          return why and why:find("WRONGPASS", 1, true)
-        end)
-        moonpool.sleep(2) -- what is counted are attempts in that time
-        local tried = client:stats().last_error
-        assert.is_truthy(tried:find("WRONGPASS", 1, true), tried)
-        assert_fails("ETIMEOUT", "no reply before the deadline; the last error was: ", await(late))
-        assert.is_nil(value.results)
-        local grown = info(server, "total_connections_received") - before
-        local ours = 3 -- ACL, CLIENT KILL, INFO
-        local allowed = ours + 2 + 2 * (moonpool.now() - began) -- then one in half a second
-        assert.is_true(grown <= allowed, ("%d connections, not %g"):format(grown, allowed))
-        server:call("ACL", "SETUSER", "ann", ">right")
-        assert.equal("here", await(value))
-        assert.equal("ready", client:state())
-        local _, message, code = moonpool.connect((url:gsub("right", "wrong")))
-        assert_fails("EAUTH", "WRONGPASS", nil, message, code)
-      end, 20)
-    end)
-
-    it("a user that is gone, and a password that is missing", function()
-      local server = start { "user ann on >pw ~* &* +@all", "requirepass secret" }
-      loop.run(function()
-        assert_fails("EAUTH", "NOAUTH", moonpool.connect(server.url))
-        local url = server.url:gsub("unix://", "unix://ann:pw@")
-        local client = loop.connect { url = url, backoff_max = 0.1 }
-        server:call("ACL", "DELUSER", "ann") -- ends its connections
-        loop.wait_until(function()
-          local why = client:stats().last_error
-          return why and why:find("WRONGPASS", 1, true)
-        end)
-        server:call("ACL", "SETUSER", "ann", "on", ">pw", "~*", "&*", "+@all")
-        assert.equal("back", client:echo "back")
       end)
     end)
   end)
@@ -453,9 +280,9 @@ describe("what Redis refuses", function()
           "+old\r\n", { silence = true } },
         { { serve = "SET" }, "+OK\r\n", { serve = "ECHO" }, "+new\r\n", { serve = true } },
       } }
-      servers[#servers + 1] = fake
+      trouble.keep(fake)
       loop.run(function()
-        local client = loop.connect { url = fake.url, max_retries = MANY }
+        local client = loop.connect { url = fake.url, max_retries = trouble.MANY }
         local set = later(function() return client:set("a", 1) end)
         local get = later(function() return client:get "a" end)
         assert.equal("OK", await(set))
@@ -465,24 +292,6 @@ describe("what Redis refuses", function()
         assert.equal(2, fake:connections())
       end)
     end)
-
-  it("NOAUTH on a link that was let in: the next one says the password again", function()
-    local fake = peer.start { scripts = {
-      { { serve = "GET" }, "-NOAUTH Authentication required.\r\n", { silence = true } },
-      { { serve = "GET" }, "+value\r\n", { serve = true } },
-    } }
-    servers[#servers + 1] = fake
-    loop.run(function()
-      local client = loop.connect((fake.url:gsub("redis://", "redis://:pw@")))
-      assert_fails("EAUTH", "NOAUTH", client:get "a")
-      assert.equal("value", client:get "a")
-      local passwords = 0
-      for _, command in ipairs(fake:received()) do
-        passwords = passwords + (command[1] == "AUTH" and 1 or 0)
-      end
-      assert.equal(2, passwords)
-    end)
-  end)
 
   it("names the library where Redis knows CLIENT SETINFO", function()
     local server = start()

@@ -1,13 +1,7 @@
+local assert_fails = require "spec.support.assert_fails"
 local loop = require "spec.core.loop"
 local moonpool = require "moonpool"
 local redis_server = require "spec.support.redis"
-
-local function assert_fails(code, pattern, ...)
-  local value, message, failure = ...
-  assert.is_nil(value)
-  assert.matches(pattern, message)
-  assert.equal(code, failure)
-end
 
 describe("with", function()
   local server
