@@ -70,9 +70,9 @@ static int call(lua_State *L) {
 
 /* What a client can and a view does not: it must not pass for a command. */
 static int is_of_the_client(const char *name) {
-  static const char *const names[] = {"close",      "state",         "stats",
-                                      "on",         "subscriptions", "subscribe",
-                                      "psubscribe", "ssubscribe",    "prepare"};
+  static const char *const names[] = {"close",         "state",     "stats",      "on",
+                                      "subscriptions", "subscribe", "psubscribe", "ssubscribe",
+                                      "prepare",       "address"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(name, names[i]) == 0) return 1;
   return 0;
@@ -84,7 +84,7 @@ static int index_view(lua_State *L) {
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
   if (is_of_the_client(lua_tostring(L, 2)))
-    return luaL_error(L, "%s: call it on the client, not on a view of it", lua_tostring(L, 2));
+    return luaL_error(L, "%s: it belongs to the client, not to a view of it", lua_tostring(L, 2));
   return mp_push_new_command(L, command);
 }
 

@@ -20,7 +20,8 @@ struct moonpool_batch {
   size_t count;
   size_t answered; /* replies that came, those to MULTI and EXEC among them */
   moonpool_batch_kind kind;
-  int is_blocking;     /* a command of it is, and it is no transaction */
+  int has_blocking;    /* a command of it may block */
+  int is_blocking;     /* likewise, and it is no transaction */
   uint64_t block_time; /* ms that Redis may let its commands wait; UINT64_MAX: for ever */
   moonpool_batch_cb cb;
   moonpool_reply_cb single; /* instead: it is a single command's */
@@ -62,7 +63,7 @@ int moonpool_batch_add(moonpool_batch *b, size_t argc, const moonpool_bytes *arg
   if (status != MOONPOOL_OK) return status;
   b->count++;
   if (class == MP_COMMAND_BLOCKING) {
-    b->is_blocking = 1;
+    b->has_blocking = 1;
     b->block_time = mp_deadline_after(b->block_time, mp_command_block_time(argc, argv));
   }
   return MOONPOOL_OK;
@@ -249,6 +250,7 @@ int mp_client_command_blocking(moonpool *client, moonpool_session *session, size
   b->ctx = ctx;
   int status = moonpool_batch_add(b, argc, argv);
   if (status == MOONPOOL_ETOOBIG) status = MOONPOOL_EQUEUE;
+  b->is_blocking = b->has_blocking;
   if (status == MOONPOOL_OK) status = accept_batch(b, session, timeout);
   if (status != MOONPOOL_OK) moonpool_batch_free(b);
   return status;
@@ -279,7 +281,7 @@ int moonpool_batch_send(moonpool_batch *b, moonpool_batch_kind kind, moonpool_se
   b->kind = kind;
   b->cb = cb;
   b->ctx = ctx;
-  if (kind == MOONPOOL_TRANSACTION) b->is_blocking = 0; /* inside of one, nothing waits */
+  b->is_blocking = b->has_blocking && kind == MOONPOOL_PIPELINE; /* in MULTI, nothing waits */
   if (b->count > 0) return accept_batch(b, session, timeout);
   append_empty(b->client, b);
   return MOONPOOL_OK;

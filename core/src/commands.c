@@ -2,6 +2,7 @@
 
 #include "resp.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -147,6 +148,8 @@ uint64_t mp_command_block_time(size_t argc, const moonpool_bytes *argv) {
   if (!argument || argument->len == 0 || argument->len >= sizeof text) return 0;
   memcpy(text, argument->data, argument->len);
   text[argument->len] = '\0';
+  char *point = memchr(text, '.', argument->len);
+  if (point) *point = localeconv()->decimal_point[0]; /* as strtod wants it, which Redis does not */
   double ms = strtod(text, &end) * unit;
   if (*end || !(ms >= 0)) return 0;
   if (ms == 0) return UINT64_MAX;

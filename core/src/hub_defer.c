@@ -10,8 +10,9 @@
 static uint64_t next_wait(mp_hub *hub) {
   uint64_t now = uv_now(hub->config.link.loop), max = hub->options->backoff_max;
   if (now - hub->deferred_at > 2 * RANGE_MAX) hub->deferrals = 0; /* a new trouble */
-  uint64_t range = hub->options->backoff_min << (hub->deferrals < 20 ? hub->deferrals : 20);
   if (max > RANGE_MAX) max = RANGE_MAX;
+  uint64_t range = hub->options->backoff_min < max ? hub->options->backoff_min : max;
+  range <<= hub->deferrals < 20 ? hub->deferrals : 20;
   if (range > max) range = max;
   hub->deferrals++;
   hub->deferred_at = now;

@@ -225,12 +225,12 @@ static void on_due(void *ctx, uint64_t now) {
   mp_pool *pool = ctx;
   uint64_t next_deadline = UINT64_MAX;
   mp_want *overdue = NULL, **tail = &overdue, *next;
-  char message[512];
-  snprintf(
-      message, sizeof message,
-      "%s: no link of the pool was free before the deadline (%zu of %zu in use, %zu waiting%s%s)",
-      pool->config.link.url->address, pool->busy, pool->options->pool_size, pool->waiting_count,
-      pool->last_error[0] ? "; the last error was: " : "", pool->last_error);
+  char message[512], size[32] = "";
+  if (pool->options->pool_size) snprintf(size, sizeof size, " of %zu", pool->options->pool_size);
+  snprintf(message, sizeof message,
+           "%s: no link of the pool was free before the deadline (%zu%s in use, %zu waiting%s%s)",
+           pool->config.link.url->address, pool->busy, size, pool->waiting_count,
+           pool->last_error[0] ? "; the last error was: " : "", pool->last_error);
   moonpool_error error = {MOONPOOL_ETIMEOUT, message};
   for (mp_want *want = pool->waiting.next; want != &pool->waiting; want = next) {
     next = want->next;

@@ -28,7 +28,7 @@ void moonpool_ready(moonpool *client, moonpool_ready_cb cb, void *ctx) {
     return;
   }
   uint64_t timeout = client->options.connect_timeout;
-  uint64_t deadline = timeout ? uv_now(client->loop) + timeout : UINT64_MAX;
+  uint64_t deadline = timeout ? mp_deadline_after(uv_now(client->loop), timeout) : UINT64_MAX;
   *w = (mp_waiter){NULL, client->round, deadline, cb, ctx};
   while (*tail) tail = &(*tail)->next;
   *tail = w;

@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include <ctype.h>
+#include <locale.h>
 
 #include "resp.h"
 #include "test.h"
@@ -196,6 +197,16 @@ TEST(the_time_that_redis_gives_is_known) {
   CHECK_INT(block_time("XREAD STREAMS block 9"), 0);
 }
 
+/* A program may have set any locale that its system has. */
+TEST(the_time_that_redis_gives_is_known_in_every_locale) {
+  static const char *const commas[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"};
+  size_t i = 0;
+  while (i < sizeof commas / sizeof *commas && !setlocale(LC_NUMERIC, commas[i])) i++;
+  CHECK_INT(block_time("BRPOP a 30.25"), 30251);
+  CHECK_INT(block_time("BLPOP a 1.5x"), 0);
+  setlocale(LC_NUMERIC, "C");
+}
+
 static const test_case tests[] = {
     TEST_CASE(what_changes_a_shared_link_is_refused),
     TEST_CASE(what_redis_may_answer_late_is_known),
@@ -204,6 +215,7 @@ static const test_case tests[] = {
     TEST_CASE(names_are_bytes),
     TEST_CASE(the_public_hint_is_for_refused_ones),
     TEST_CASE(the_time_that_redis_gives_is_known),
+    TEST_CASE(the_time_that_redis_gives_is_known_in_every_locale),
 };
 
 int main(int argc, char **argv) {

@@ -111,6 +111,19 @@ TEST(who_waits_too_long_is_told_why) {
 }
 
 /* Redis would hand an element to nobody: the connection ends with the command. */
+/* The server takes no more connections. */
+TEST(a_pool_without_a_limit_names_none) {
+  fixture f;
+  call blocked = {0};
+  setup_pool(&f, 0);
+  stop_listening(&f);
+  CHECK_INT(command_for(&f, "BLPOP a 0", 50, &blocked), MOONPOOL_OK);
+  RUN_UNTIL(&f, blocked.count);
+  CHECK_INT(blocked.status, MOONPOOL_ETIMEOUT);
+  CHECK(strstr(blocked.message, "(0 in use, 1 waiting"));
+  teardown(&f);
+}
+
 TEST(an_overdue_command_takes_its_link_along) {
   fixture f;
   call block = {0}, next = {0};
@@ -164,6 +177,29 @@ TEST(a_pipeline_that_blocks_has_a_link_of_its_own) {
 }
 
 /* ---- silence --------------------------------------------------------------------------------- */
+
+/* A transaction that was not accepted is still its giver's, who may send it as a pipeline. */
+TEST(what_was_refused_as_a_transaction_may_block_as_a_pipeline) {
+  fixture f;
+  batch_call c = {.size = 1};
+  call first = {0};
+  moonpool_bytes pop[] = {{"BLPOP", 5}, {"a", 1}, {"0", 1}};
+  setup(&f);
+  f.options.max_queue = 1;
+  CHECK_INT(open_client(&f), MOONPOOL_OK);
+  RUN_UNTIL(&f, state_of(&f) == MOONPOOL_READY);
+  moonpool_batch *batch = moonpool_batch_new(f.client);
+  c.f = &f;
+  CHECK_INT(moonpool_batch_add(batch, 3, pop), MOONPOOL_OK);
+  CHECK_INT(command(&f, "GET a", &first), MOONPOOL_OK);
+  CHECK_INT(moonpool_batch_send(batch, MOONPOOL_TRANSACTION, NULL, 0, on_batch, &c),
+            MOONPOOL_EQUEUE);
+  CHECK_INT(moonpool_batch_send(batch, MOONPOOL_PIPELINE, NULL, 0, on_batch, &c), MOONPOOL_OK);
+  RUN_UNTIL(&f, f.link_count == 2 && has_heard(&f, 1, "BLPOP a 0\n"));
+  CHECK(has_heard(&f, 0, "GET a\n"));
+  teardown(&f);
+  CHECK_INT(c.ends, 1);
+}
 
 TEST(a_blocking_command_is_no_silence) {
   fixture f;
@@ -316,9 +352,11 @@ static const test_case tests[] = {
     TEST_CASE(the_link_used_last_is_used_next),
     TEST_CASE(who_finds_no_link_waits_in_line),
     TEST_CASE(who_waits_too_long_is_told_why),
+    TEST_CASE(a_pool_without_a_limit_names_none),
     TEST_CASE(an_overdue_command_takes_its_link_along),
     TEST_CASE(a_blocking_command_has_its_own_time_and_the_clients),
     TEST_CASE(a_pipeline_that_blocks_has_a_link_of_its_own),
+    TEST_CASE(what_was_refused_as_a_transaction_may_block_as_a_pipeline),
     TEST_CASE(a_blocking_command_is_no_silence),
     TEST_CASE(a_link_that_nobody_uses_is_closed),
     TEST_CASE(a_lost_link_fails_its_command_and_is_not_made_again),

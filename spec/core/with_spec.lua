@@ -92,9 +92,9 @@ describe("with", function()
       assert.error_matches(function() redis:with() end, "table expected")
       assert.error_matches(function() redis:with(5) end, "table expected")
       for _, name in ipairs { "close", "subscribe", "psubscribe", "ssubscribe", "state",
-        "stats" } do
+        "stats", "subscriptions", "on", "prepare", "address" } do
         assert.error_matches(function() return redis:with({})[name] end,
-          name .. ": call it on the client, not on a view of it")
+          name .. ": it belongs to the client, not to a view of it")
       end
     end)
   end)
