@@ -92,4 +92,13 @@ static inline void redis_stop(redis_server *server) {
   if (rmdir(server->directory)) perror(server->directory);
 }
 
+/* The end of main: starts `server`, runs the table `tests` and stops it. */
+#define RUN_TESTS_WITH_REDIS(server, tests, argc, argv)                                            \
+  (redis_start(server) ? redis_stop_after((server), RUN_TESTS(tests, argc, argv)) : 1)
+
+static inline int redis_stop_after(redis_server *server, int failed) {
+  redis_stop(server);
+  return failed;
+}
+
 #endif

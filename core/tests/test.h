@@ -88,9 +88,9 @@ static inline int test_run_all(const test_case *tests, size_t count, int argc, c
 /* ---- an allocator that counts, and fails when told ------------------------------------------ */
 
 typedef struct test_heap {
-  long blocks;   /* alive now */
-  long requests; /* for memory, so far */
-  long fail_at;  /* this request, counted from 1, fails; 0: none */
+  long blocks;      /* alive now */
+  long requests;    /* for memory, so far */
+  long from, until; /* the requests, counted from 1, that fail: up to the one before `until` */
   moonpool_allocator allocator;
 } test_heap;
 
@@ -101,14 +101,27 @@ static inline void *test_heap_realloc(void *ctx, void *block, size_t size) {
     free(block);
     return NULL;
   }
-  if (++heap->requests == heap->fail_at) return NULL;
+  heap->requests++;
+  if (heap->requests >= heap->from && heap->requests < heap->until) return NULL;
   void *moved = realloc(block, size);
   if (moved && !block) heap->blocks++;
   return moved;
 }
 
+static inline void test_heap_fail(test_heap *heap, long from, long until) {
+  heap->from = from;
+  heap->until = until;
+}
+
+/* Does the next request fail? */
+static inline int test_heap_is_failing(const test_heap *heap) {
+  return heap->requests + 1 >= heap->from && heap->requests + 1 < heap->until;
+}
+
+/* `fail_at`: the one request that fails; 0: none. */
 static inline void test_heap_init(test_heap *heap, long fail_at) {
-  *heap = (test_heap){.fail_at = fail_at, .allocator = {test_heap_realloc, heap}};
+  *heap = (test_heap){.allocator = {test_heap_realloc, heap}};
+  test_heap_fail(heap, fail_at, fail_at + 1);
 }
 
 #endif

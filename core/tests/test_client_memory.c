@@ -24,29 +24,12 @@ typedef struct life {
   const flavour *flavour;
   peer_link *owes;   /* a late reply */
   int is_taking_all; /* the drain */
-  moonpool_allocator scarce;
-  long from, until; /* requests for memory that are refused */
   call ready, commands[COMMANDS];
   sub subs[SUBS];
   int is_accepted[COMMANDS], is_subscribed[SUBS];
   int batches_accepted, batches_ended;
   int subscriber; /* the peer's link that heard a SUBSCRIBE last */
 } life;
-
-static void *scarce_realloc(void *ctx, void *block, size_t size) {
-  life *l = ctx;
-  if (size == 0) return l->f.heap.allocator.realloc(&l->f.heap, block, size);
-  long number = l->f.heap.requests + 1;
-  if (number >= l->from && number < l->until) {
-    l->f.heap.requests++;
-    return NULL;
-  }
-  return l->f.heap.allocator.realloc(&l->f.heap, block, size);
-}
-
-static int is_refusing(const life *l) {
-  return l->f.heap.requests + 1 >= l->from && l->f.heap.requests + 1 < l->until;
-}
 
 static int is_verb(const moonpool_reply *command, const char *verb) {
   const moonpool_reply *first = command->u.list.first;
@@ -132,10 +115,7 @@ static int begin(life *l, const flavour *kind, long from, long until) {
   }
   l->flavour = kind;
   if (kind->is_rich) enrich(l);
-  l->from = from;
-  l->until = until;
-  l->scarce = (moonpool_allocator){scarce_realloc, l};
-  l->f.options.allocator = &l->scarce;
+  test_heap_fail(&l->f.heap, from, until);
   l->f.options.command_timeout = 1000;
   l->f.options.name = "me";
   l->f.hear = hear;
@@ -327,7 +307,7 @@ static int live_on_little(const flavour *kind, long granted) {
       if (is_alive(&l, i) && l.subs[i].confirmed.count) leave(&l.subs[i]);
     for (int i = 0; i < 10; i++) uv_run(&l.f.loop, UV_RUN_NOWAIT);
   }
-  int was_refused = is_refusing(&l) && l.f.heap.requests > granted;
+  int was_refused = test_heap_is_failing(&l.f.heap) && l.f.heap.requests > granted;
   end(&l);
   if (test_failures) printf("  granted: %ld\n", granted);
   return was_refused;
@@ -353,8 +333,8 @@ static int live_through(const flavour *kind, long granted) {
     for (int i = 0; i < l.f.link_count; i++) peer_drop(&l.f.links[i]);
     for (int i = 0; i < 20; i++) uv_run(&l.f.loop, UV_RUN_NOWAIT);
   }
-  int was_refused = is_refusing(&l) && l.f.heap.requests > granted;
-  l.until = 0;
+  int was_refused = test_heap_is_failing(&l.f.heap) && l.f.heap.requests > granted;
+  test_heap_fail(&l.f.heap, 0, 0);
   if (l.f.client) {
     RUN_UNTIL(&l.f, is_all_answered(&l));
     RUN_UNTIL(&l.f, is_all_confirmed(&l));

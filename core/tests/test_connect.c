@@ -362,7 +362,7 @@ TEST(may_be_freed_amid_resolving) {
 TEST(without_memory_nothing_is_opened) {
   fixture f;
   setup(&f);
-  f.heap.fail_at = 1;
+  test_heap_fail(&f.heap, 1, 2);
   CHECK_INT(open_url(&f, "redis://two.test", DEADLINE), MOONPOOL_ENOMEM);
   CHECK(!f.transport);
   teardown(&f);

@@ -102,7 +102,7 @@ TEST(an_event_left_without_memory_is_a_loss_that_is_told) {
   setup_pull(&p, 1);
   ask_all_events(&p.subs[2]);
   long before = p.f.heap.requests;
-  p.f.heap.fail_at = before + 1;
+  test_heap_fail(&p.f.heap, before + 1, before + 2);
   peer_publish(&p.f.links[1], "room", "1");
   while (!strchr(p.subs[2].told, '~') && !p.f.is_late) {
     p.most = 1000;

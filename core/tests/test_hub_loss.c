@@ -235,7 +235,7 @@ TEST(a_refusal_without_memory_is_heard_again) {
   ask_all_events(&s);
   peer_drop(&f.links[1]);
   RUN_UNTIL(&f, has_heard(&f, 2, "SUBSCRIBE a\n"));
-  f.heap.fail_at = f.heap.requests + 1;
+  test_heap_fail(&f.heap, f.heap.requests + 1, f.heap.requests + 2);
   peer_say(&f.links[2], noperm);
   RUN_UNTIL(&f, has_heard(&f, 2, "SUBSCRIBE a\nSUBSCRIBE a\n"));
   CHECK_STR(s.told, "");

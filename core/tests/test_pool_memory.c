@@ -6,25 +6,12 @@
 
 typedef struct life {
   fixture f;
-  moonpool_allocator scarce;
-  long from, until; /* requests for memory that are refused */
   batch_call pipeline, transaction, on_session;
   call block, watch;
   moonpool_session *session;
   int sessions; /* callbacks */
   int is_piped, is_exec, is_blocked, is_asked, is_watched, is_on_session;
 } life;
-
-static void *scarce_realloc(void *ctx, void *block, size_t size) {
-  life *l = ctx;
-  if (size == 0) return l->f.heap.allocator.realloc(&l->f.heap, block, size);
-  long number = l->f.heap.requests + 1;
-  if (number >= l->from && number < l->until) {
-    l->f.heap.requests++;
-    return NULL;
-  }
-  return l->f.heap.allocator.realloc(&l->f.heap, block, size);
-}
 
 /* As Redis would, as far as it is asked here. */
 static void hear(peer_link *link, const moonpool_reply *command) {
@@ -59,10 +46,7 @@ static int is_session_done(const life *l) {
 static int begin(life *l, long from, long until) {
   memset(l, 0, sizeof *l);
   setup(&l->f);
-  l->from = from;
-  l->until = until;
-  l->scarce = (moonpool_allocator){scarce_realloc, l};
-  l->f.options.allocator = &l->scarce;
+  test_heap_fail(&l->f.heap, from, until);
   l->f.options.command_timeout = 2000;
   l->f.hear = hear;
   int status = open_client(&l->f);

@@ -150,8 +150,5 @@ static const test_case tests[] = {
 };
 
 int main(int argc, char **argv) {
-  if (!redis_start(&server)) return 1;
-  int status = RUN_TESTS(tests, argc, argv);
-  redis_stop(&server);
-  return status;
+  return RUN_TESTS_WITH_REDIS(&server, tests, argc, argv);
 }

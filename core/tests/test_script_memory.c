@@ -9,24 +9,11 @@ enum { CALLS = 24, SCRIPTS = 2 };
 
 typedef struct life {
   fixture f;
-  moonpool_allocator scarce;
-  long from, until; /* requests for memory that are refused */
   preparation scripts[SCRIPTS];
   call calls[CALLS];
   int is_accepted[CALLS], given;
   int is_cached, last; /* by the peer: the script, and the number executed last */
 } life;
-
-static void *scarce_realloc(void *ctx, void *block, size_t size) {
-  life *l = ctx;
-  if (size == 0) return l->f.heap.allocator.realloc(&l->f.heap, block, size);
-  long number = l->f.heap.requests + 1;
-  if (number >= l->from && number < l->until) {
-    l->f.heap.requests++;
-    return NULL;
-  }
-  return l->f.heap.allocator.realloc(&l->f.heap, block, size);
-}
 
 static int is_word(const moonpool_reply *word, const char *text) {
   return word->u.string.len == strlen(text) && !memcmp(word->u.string.data, text, strlen(text));
@@ -105,10 +92,7 @@ static void live_with_scripts(life *l) {
 static int begin(life *l, long from, long until) {
   memset(l, 0, sizeof *l);
   setup(&l->f);
-  l->from = from;
-  l->until = until;
-  l->scarce = (moonpool_allocator){scarce_realloc, l};
-  l->f.options.allocator = &l->scarce;
+  test_heap_fail(&l->f.heap, from, until);
   l->f.hear = hear;
   return open_client(&l->f) == MOONPOOL_OK;
 }

@@ -229,8 +229,5 @@ static const test_case tests[] = {
 };
 
 int main(int argc, char **argv) {
-  if (!redis_start(&redis)) return 1;
-  int failed = RUN_TESTS(tests, argc, argv);
-  redis_stop(&redis);
-  return failed;
+  return RUN_TESTS_WITH_REDIS(&redis, tests, argc, argv);
 }

@@ -250,7 +250,8 @@ TEST(each_failed_allocation_leaves_nothing) {
     tls_fixture t;
     set_up_tls(&t);
     t.options.tls_server_name = "localhost";
-    t.f.heap.fail_at = ++n;
+    n++;
+    test_heap_fail(&t.f.heap, n, n + 1);
     is_refused = exchange(&t);
     CHECK(is_refused || t.f.heap.requests < n);
     tear_down_tls(&t);

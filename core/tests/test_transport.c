@@ -328,7 +328,8 @@ TEST(each_failed_allocation_leaves_nothing) {
   for (int is_refused = 1; is_refused;) {
     fixture f;
     setup(&f);
-    f.heap.fail_at = ++n;
+    n++;
+    test_heap_fail(&f.heap, n, n + 1);
     REQUIRE(listen_tcp(&f, "127.0.0.1", 0, 1));
     is_refused = exchange(&f);
     CHECK(is_refused || f.heap.requests < n);
