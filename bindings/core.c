@@ -48,6 +48,7 @@ int luaopen_moonpool_core(lua_State *L) {
   lua_newtable(L);
   mp_set_functions(L, functions, 1);
   mp_open_task(L, 1);
+  mp_open_sleep(L, 1);
   mp_open_timer(L, 1);
   mp_open_client(L, 1);
   mp_open_session(L, 1);

@@ -161,9 +161,6 @@ void mp_wake_inside(mp_waiter *w, mp_push push, void *ctx);
 /* Reports the tasks that failed at once, but for those that somebody has awaited since. */
 void mp_report_failed(mp_runtime *rt);
 
-/* The state ends: nobody sleeps any more, and nobody is woken. */
-void mp_end_naps(mp_runtime *rt);
-
 /* Runs everything that mp_wake_later has queued; or has the loop's next turn do it. */
 void mp_run_ready(mp_runtime *rt);
 void mp_run_ready_soon(mp_runtime *rt);
@@ -177,8 +174,14 @@ void mp_resume(mp_task *task, int nargs);
 /* Spawns the function and arguments on top of L as a task of its own and starts it; pops them. */
 void mp_spawn(lua_State *L, mp_runtime *rt, int nargs);
 
-void mp_open_task(lua_State *L,
-                  int runtime_index); /* metatable, spawn, sleep into the table on top */
+void mp_open_task(lua_State *L, int runtime_index); /* metatable, spawn into the table on top */
+
+/* ---- sleep.c ---- */
+
+/* The state ends: nobody sleeps any more, and nobody is woken. */
+void mp_end_naps(mp_runtime *rt);
+
+void mp_open_sleep(lua_State *L, int runtime_index); /* sleep into the table on top */
 
 /* ---- batch.c ---- */
 
