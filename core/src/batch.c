@@ -75,8 +75,8 @@ size_t moonpool_batch_count(const moonpool_batch *b) {
 
 /* ---- replies --------------------------------------------------------------------------------- */
 
-/* Without a reply to a blocking command, nobody is there for what Redis would still hand out: the
- * connection ends at once. */
+/* No more is due: at most once. Without a reply to a blocking command, nobody is there for what
+ * Redis would still hand out: the connection ends at once. */
 static void leave_link(moonpool_batch *b, const moonpool_reply *reply,
                        const moonpool_error *error) {
   static const char reason[] = "the deadline of a blocking command passed";
@@ -85,6 +85,8 @@ static void leave_link(moonpool_batch *b, const moonpool_reply *reply,
   if (b->is_blocking) mp_link_count_blocking(mp_pooled_link(link), -1);
   if (b->session) b->session->blocking -= b->is_blocking;
   if (b->pooled) mp_pool_give_back(link);
+  b->session = NULL;
+  b->pooled = NULL;
   if (b->is_blocking && error && !reply && error->status == MOONPOOL_ETIMEOUT)
     mp_pool_break(link, MOONPOOL_ETIMEOUT, reason);
 }
@@ -165,6 +167,7 @@ static void on_reply(const moonpool_reply *reply, const moonpool_error *error, v
       take_exec(b, reply, error);
   } else {
     int is_last = b->answered == b->count;
+    if (is_last) leave_link(b, reply, error); /* the callback may close the session */
     b->cb(index, reply, error, b->ctx);
     if (is_last) end(b, NULL, NULL);
   }

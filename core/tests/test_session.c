@@ -325,6 +325,43 @@ TEST(a_close_inside_a_batch_ends_it) {
   }
 }
 
+/* What a batch's call closes, and in which one. */
+typedef struct closing_batch {
+  batch_call call; /* first */
+  held *held;      /* whose session; NULL: the client */
+  int at;
+} closing_batch;
+
+static void then_close_at(fixture *f, batch_call *c) {
+  closing_batch *b = (closing_batch *)(void *)c;
+  if (c->calls != b->at) return;
+  if (b->held)
+    moonpool_session_close(b->held->session);
+  else
+    close_client(f);
+}
+
+TEST(each_call_of_a_batch_may_close_its_session_or_the_client) {
+  for (int round = 0; round < 12; round++) {
+    fixture f;
+    held h;
+    moonpool_batch_kind kind = round % 2 ? MOONPOOL_TRANSACTION : MOONPOOL_PIPELINE;
+    closing_batch c = {
+        .call.then = then_close_at, .held = round < 6 ? &h : NULL, .at = 1 + round / 2 % 3};
+    setup_session(&f, &h, 1);
+    CHECK_INT(send_batch_on(&f, h.session, kind, "GET a\nGET b", 0, &c.call), MOONPOOL_OK);
+    RUN_UNTIL(&f, strlen(heard(&f, 1)));
+    peer_say(&f.links[1], kind == MOONPOOL_PIPELINE
+                              ? "+a\r\n+b\r\n"
+                              : "+OK\r\n-ERR a\r\n-ERR b\r\n-EXECABORT no\r\n");
+    RUN_UNTIL(&f, c.call.ends);
+    for (int i = 0; i < 5; i++) uv_run(&f.loop, UV_RUN_NOWAIT);
+    teardown(&f);
+    CHECK_INT(c.call.ends, 1);
+    if (test_failures) printf("  in round %d: %s\n", round, c.call.text);
+  }
+}
+
 /* ---- states ---------------------------------------------------------------------------------- */
 
 static char states[2000];
@@ -370,6 +407,7 @@ static const test_case tests[] = {
     TEST_CASE(a_batch_expires_whole),
     TEST_CASE(a_batch_is_accepted_whole_or_not_at_all),
     TEST_CASE(a_close_inside_a_batch_ends_it),
+    TEST_CASE(each_call_of_a_batch_may_close_its_session_or_the_client),
     TEST_CASE(every_change_of_state_is_told),
 };
 
