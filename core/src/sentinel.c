@@ -286,6 +286,7 @@ static void look_up(mp_locator *locator, mp_lookup *lookup) {
   mp_sentinel *s = (mp_sentinel *)locator;
   mp_lookup **tail = &s->lookups;
   int is_fresh = s->round > 0 && now_of(s) - s->ended_at < FRESH_MS;
+  if (lookup->lost_at && s->ended_at <= lookup->lost_at) is_fresh = 0;
   if (!s->is_asking && is_fresh) {
     answer(s, lookup);
     return;
