@@ -140,9 +140,10 @@ void mp_requests_unhear(mp_requests *q, const moonpool_error *error) {
 }
 
 /* Takes the requests that were abandoned before they were written out of queue and buffer. */
-static void forget_unsent(mp_requests *q) {
-  mp_request **at = &q->first, *before = NULL, *forgotten = NULL, **tail = &forgotten;
+static mp_request *take_abandoned_unsent(mp_requests *q) {
+  mp_request **at = &q->first, *before = NULL, *taken = NULL, **tail = &taken;
   size_t from = 0, to = 0;
+  if (!q->abandoned_unsent) return NULL;
   while (*at) {
     mp_request *r = *at;
     int is_unsent = r->number > q->sent;
@@ -168,11 +169,17 @@ static void forget_unsent(mp_requests *q) {
   q->last = before;
   q->out.len = to;
   q->abandoned_unsent = 0;
-  while (forgotten) { /* detached, as above */
-    mp_request *r = forgotten;
+  return taken;
+}
+
+/* Of those that were taken out. With `error`, they are told of it first. */
+static void forget(mp_requests *q, mp_request *taken, const moonpool_error *error) {
+  while (taken) {
+    mp_request *r = taken;
     mp_request_info info = r->info;
-    forgotten = r->next;
+    taken = r->next;
     recycle(q, r);
+    if (error && info.cb) info.cb(NULL, error, info.ctx);
     if (info.late) info.late(NULL, NULL, info.ctx);
   }
 }
@@ -185,7 +192,7 @@ void mp_requests_withdraw(mp_requests *q, moonpool_reply_cb late,
     r->is_abandoned = 1;
     q->abandoned_unsent++;
   }
-  if (q->abandoned_unsent) forget_unsent(q);
+  forget(q, take_abandoned_unsent(q), NULL);
 }
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
@@ -200,23 +207,34 @@ void mp_requests_date(mp_requests *q) {
   mp_deadline_watch(&q->deadline, earliest);
 }
 
-/* Fails what is overdue. What was not written is forgotten, bytes and all; for the rest a place is
- * kept for the late reply. The deadline to wait for next. */
-static uint64_t expire(mp_requests *q, uint64_t now, const moonpool_error *error) {
+/* Abandons what is overdue, written or not. Those of whom a late reply may come are told at once,
+ * and keep their places. The deadline to wait for next. */
+static uint64_t abandon_overdue(mp_requests *q, int is_sent, uint64_t now,
+                                const moonpool_error *error) {
   uint64_t next = UINT64_MAX;
   for (mp_request *r = q->first; r; r = r->next) {
-    if (r->is_abandoned) continue;
+    if (r->is_abandoned || (r->number <= q->sent) != is_sent) continue;
     if (r->deadline > now) {
       if (r->deadline < next) next = r->deadline;
       continue;
     }
     r->is_abandoned = 1;
-    q->abandoned_unsent += r->number > q->sent;
-    if (r->info.cb) r->info.cb(NULL, error, r->info.ctx);
-    if (q->is_closed) return UINT64_MAX;
+    q->abandoned_unsent += !is_sent;
+    if (is_sent && r->info.cb) r->info.cb(NULL, error, r->info.ctx);
+    if (q->is_closed) break; /* the requests are gone */
   }
-  if (q->abandoned_unsent) forget_unsent(q);
-  return q->is_closed ? UINT64_MAX : next;
+  return next;
+}
+
+/* What was not written is forgotten, bytes and all, before anybody is told: who sends again from
+ * there finds the room. The deadline to wait for next. */
+static uint64_t expire(mp_requests *q, uint64_t now, const moonpool_error *error) {
+  uint64_t unsent = abandon_overdue(q, 0, now, error);
+  mp_request *taken = take_abandoned_unsent(q);
+  uint64_t sent = abandon_overdue(q, 1, now, error);
+  forget(q, taken, error);
+  if (q->is_closed) return UINT64_MAX;
+  return sent < unsent ? sent : unsent;
 }
 
 static void on_due(void *ctx, uint64_t now) {

@@ -242,6 +242,22 @@ TEST(what_expires_behind_a_full_socket_is_never_written) {
   teardown(&f);
 }
 
+static void send_again(fixture *f, call *c) {
+  CHECK_INT(command(f, "GET again", c + 1), MOONPOOL_OK);
+}
+
+TEST(who_ran_out_of_time_in_a_full_queue_finds_room) {
+  fixture f;
+  call calls[2] = {{.then = send_again}};
+  setup_alone(&f); /* nobody to send it to */
+  f.options.max_queue = 1;
+  CHECK_INT(open_client(&f), MOONPOOL_OK);
+  CHECK_INT(command_for(&f, "GET a", 10, &calls[0]), MOONPOOL_OK);
+  RUN_UNTIL(&f, calls[0].count);
+  teardown(&f);
+  CHECK_INT(calls[1].status, MOONPOOL_ECLOSED);
+}
+
 TEST(each_command_has_the_deadline_it_asked_for) {
   fixture f;
   call plain = {0}, none = {0}, blocking = {0}, asked = {0}, last = {0};
@@ -359,6 +375,7 @@ static const test_case tests[] = {
     TEST_CASE(a_deadline_abandons_its_own_reply_only),
     TEST_CASE(what_expires_unsent_is_never_written),
     TEST_CASE(what_expires_behind_a_full_socket_is_never_written),
+    TEST_CASE(who_ran_out_of_time_in_a_full_queue_finds_room),
     TEST_CASE(each_command_has_the_deadline_it_asked_for),
     TEST_CASE(a_client_without_a_deadline_gives_none),
     TEST_CASE(who_runs_out_of_time_may_ask_again_or_close),
