@@ -11,6 +11,18 @@ mp_batch *mp_check_batch(lua_State *L, int index) {
   return luaL_checkudata(L, index, recorder_name);
 }
 
+/* Likewise for a function whose first upvalue is the runtime: as with clients, the metatable's
+ * address saves looking it up by its name. */
+static mp_batch *check_recorder(lua_State *L) {
+  const mp_runtime *rt = mp_runtime_of(L);
+  if (rt && lua_getmetatable(L, 1)) {
+    int is_recorder = lua_topointer(L, -1) == rt->recorder_metatable;
+    lua_pop(L, 1);
+    if (is_recorder) return lua_touserdata(L, 1);
+  }
+  return mp_check_batch(L, 1);
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 mp_batch *mp_batch_new(lua_State *L, int index, mp_client *client, moonpool_batch_kind kind) {
@@ -102,7 +114,7 @@ static int add(lua_State *L, mp_batch *b, moonpool_bytes word, int first) {
 /* recorder:NAME(...) → nothing. The second upvalue is the command's name. */
 static int record(lua_State *L) {
   moonpool_bytes word;
-  mp_batch *b = mp_check_batch(L, 1);
+  mp_batch *b = check_recorder(L);
   word.data = lua_tolstring(L, lua_upvalueindex(2), &word.len);
   return add(L, b, word, 2);
 }
@@ -124,16 +136,16 @@ static void anchor_name(lua_State *L) {
 /* recorder:call("NAME", ...), likewise */
 static int call(lua_State *L) {
   moonpool_bytes word;
-  mp_batch *b = mp_check_batch(L, 1);
+  mp_batch *b = check_recorder(L);
   word.data = luaL_checklstring(L, 2, &word.len);
   anchor_name(L);
   return add(L, b, word, 3);
 }
 
-static int index_recorder(lua_State *L) {
+/* __index of the table of methods: makes the method of a command when it is asked for first. Later
+ * Lua finds it in the table, without a call. */
+static int index_methods(lua_State *L) {
   lua_settop(L, 2);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
   return lua_type(L, 2) == LUA_TSTRING ? mp_push_new_command(L, record) : 0;
 }
 
@@ -146,11 +158,17 @@ static int tostring_recorder(lua_State *L) {
 static const luaL_Reg methods[] = {{"call", call}, {NULL, NULL}};
 
 void mp_open_recorder(lua_State *L, int runtime_index) {
+  mp_runtime *rt = lua_touserdata(L, runtime_index);
   luaL_newmetatable(L, recorder_name);
-  lua_pushvalue(L, runtime_index);
+  rt->recorder_metatable = lua_topointer(L, -1);
   lua_newtable(L);
   mp_set_functions(L, methods, runtime_index);
-  lua_pushcclosure(L, index_recorder, 2);
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, runtime_index);
+  lua_pushvalue(L, -3);
+  lua_pushcclosure(L, index_methods, 2);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, gc);
   lua_setfield(L, -2, "__gc");

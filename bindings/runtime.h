@@ -59,7 +59,7 @@ struct mp_runtime {
   mp_task *current; /* the task that runs now, or NULL */
   int values;       /* registry reference of the table that holds callbacks and anchors */
   int clients;      /* of a table with weak values: clients by address */
-  const void *client_metatable;
+  const void *client_metatable, *recorder_metatable;
   int hook;       /* the error hook, a reference into `values`; LUA_NOREF: standard error */
   int dispatch;   /* the dispatch loop, likewise */
   size_t active;  /* tasks, timers and handlers that keep run going */

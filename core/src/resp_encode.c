@@ -2,6 +2,7 @@
 #include "resp.h"
 
 static size_t digits(size_t n) {
+  if (n < 100) return 1 + (n >= 10); /* most, and without a division */
   size_t count = 1;
   while (n >= 10) n /= 10, count++;
   return count;
@@ -13,16 +14,26 @@ size_t mp_resp_encoded_size(size_t argc, const moonpool_bytes *argv) {
   return size;
 }
 
+/* Most lengths have one digit or two. */
+static char *put_short(char *at, size_t n) {
+  if (n >= 10) *at++ = (char)('0' + n / 10);
+  *at++ = (char)('0' + n % 10);
+  return at;
+}
+
+static char *put_long(char *at, size_t n) {
+  size_t count = digits(n);
+  for (char *digit = at + count; digit > at; n /= 10) *--digit = (char)('0' + n % 10);
+  return at + count;
+}
+
 static void put_number(mp_buf *out, char type, size_t n) {
-  char text[24], *at = text + sizeof text;
-  *--at = '\n';
-  *--at = '\r';
-  do *--at = (char)('0' + n % 10);
-  while (n /= 10);
-  *--at = type;
-  size_t len = (size_t)(text + sizeof text - at);
-  memcpy(out->data + out->len, at, len);
-  out->len += len;
+  char *start = out->data + out->len, *at = start;
+  *at++ = type;
+  at = n < 100 ? put_short(at, n) : put_long(at, n);
+  *at++ = '\r';
+  *at++ = '\n';
+  out->len += (size_t)(at - start);
 }
 
 void mp_resp_put_header(mp_buf *out, size_t argc) {
