@@ -89,8 +89,13 @@ static void on_drain(void *ctx) {
   mp_link_flush(link);
 }
 
+/* A master that its sentinels name and nobody reaches is about to be replaced. */
 static void on_end(void *ctx, int status, const char *message) {
-  mp_link_go_down(ctx, status, message);
+  mp_link *link = ctx;
+  int is_unreached = link->state == MOONPOOL_CONNECTING &&
+                     (status == MOONPOOL_ECONN || status == MOONPOOL_ETIMEOUT);
+  if (link->config.locator && is_unreached) link->down_traits |= MP_TROUBLE_PASSES;
+  mp_link_go_down(link, status, message);
 }
 
 static const mp_transport_events transport_events = {on_open, mp_link_on_read, on_drain, on_end};

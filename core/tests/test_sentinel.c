@@ -255,6 +255,23 @@ TEST(a_replica_is_left_and_asked_for_again) {
   teardown_world(&w);
 }
 
+TEST(a_master_that_is_gone_is_waited_for) {
+  static world w;
+  call ready = {.f = &w.f};
+  setup_world(&w);
+  close_fake(&w.servers[0]);
+  w.f.options.connect_timeout = DEADLINE;
+  CHECK_INT(open_client(&w.f), MOONPOOL_OK);
+  moonpool_ready(w.f.client, on_ready, &ready);
+  RUN_UNTIL(&w.f, strstr(moonpool_last_error(w.f.client), "connection refused"));
+  CHECK_INT(ready.count, 0);
+  for (int i = 0; i < SENTINELS; i++) name_server(&w, i, 1, 2); /* the failover */
+  RUN_UNTIL(&w.f, ready.count);
+  CHECK_STR(ready.message, "");
+  CHECK(is_on(&w, 1));
+  teardown_world(&w);
+}
+
 TEST(who_may_not_ask_for_the_role_trusts_the_sentinels) {
   static const char *const answers[] = {"-NOPERM no\r\n", "-ERR unknown command 'ROLE'\r\n"};
   for (int i = 0; i < 2; i++) {
@@ -347,6 +364,7 @@ static const test_case tests[] = {
     TEST_CASE(a_refused_password_is_told_and_not_shown),
     TEST_CASE(an_option_that_fits_no_url_is_refused),
     TEST_CASE(a_replica_is_left_and_asked_for_again),
+    TEST_CASE(a_master_that_is_gone_is_waited_for),
     TEST_CASE(who_may_not_ask_for_the_role_trusts_the_sentinels),
     TEST_CASE(another_kind_of_server_is_refused),
     TEST_CASE(those_that_others_name_are_asked_too),
