@@ -5,20 +5,6 @@
 #define STATUS_MAX 64 /* longer ones are left to the reader */
 #define DIGITS_MAX 18 /* no overflow to think of */
 
-const char *mp_bulk_parse(const char *at, const char *end, moonpool_bytes *out) {
-  size_t len = 0;
-  if (end - at < 6 || at[0] != '$' || (at[1] == '0' && at[2] != '\r')) return NULL;
-  const char *digit = at + 1, *stop = end - at > 10 ? at + 9 : end - 2;
-  for (; digit < stop && *digit >= '0' && *digit <= '9'; digit++)
-    len = len * 10 + (size_t)(*digit - '0');
-  if (digit == at + 1 || digit[0] != '\r' || digit[1] != '\n') return NULL;
-  const char *data = digit + 2;
-  if ((size_t)(end - data) < len + 2 || data[len] != '\r' || data[len + 1] != '\n') return NULL;
-  out->data = data;
-  out->len = len;
-  return data + len + 2;
-}
-
 /* "+OK\r\n"; whether a line feed may be inside depends on the reader's version. */
 static const char *take_status(const char *at, const char *end, moonpool_bytes *out) {
   const char *text = at + 1, *stop = end - text > STATUS_MAX ? text + STATUS_MAX : end;
@@ -42,10 +28,6 @@ static const char *take_integer(const char *at, const char *end, long long *out)
   if (*first == '0' && (digit - first > 1 || is_negative)) return NULL;
   *out = is_negative ? -value : value;
   return digit + 2;
-}
-
-int mp_plain_begins(char first) {
-  return first == '$' || first == '+' || first == ':';
 }
 
 const char *mp_plain_parse(moonpool_reply *reply, const char *at, const char *end) {
