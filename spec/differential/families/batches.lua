@@ -15,5 +15,8 @@ return {
   { transaction = { { "ZADD", "z", 1.5, "m" }, { "ZSCORE", "z", "m" } },
     reply = is.tuple(is.any, is.double) },
   { transaction = { { "LRANGE", "nothing", 0, -1 }, { "LPOP", "nothing" } } },
+  { watch = { "w" }, transaction = { { "SET", "w", "1" }, { "INCR", "w" } } },
+  { watch = { "w", "v" }, conflict = { "SET", "v", "changed" },
+    transaction = { { "SET", "w", "never" } } },
   { "GET", "w" },
 }
