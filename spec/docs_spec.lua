@@ -2,10 +2,45 @@ local program = require "spec.support.program"
 local scratch = require "spec.support.scratch"
 local new_session = require "spec.support.session"
 
--- The first code block of a page.
-local function example_of(page)
-  return (scratch.read(page):match("```lua\n(.-)```"))
+local PAGES = { "docs/lua.md", "docs/commands.md", "docs/errors.md", "docs/bots.md",
+  "docs/architecture.md" }
+
+-- Programs and scripts, which are run as they are, by page and place among its code blocks.
+local WHOLE = { ["docs/lua.md"] = { [1] = true }, ["docs/bots.md"] = { [1] = true } }
+
+-- Parts of a program with a client named redis: what is printed behind them, and what that gives.
+local PARTS = {
+  ["docs/lua.md"] = {
+    [2] = { show = "length, code", gives = "1\tnil\n" },
+  },
+  ["docs/commands.md"] = {
+    [1] = { show = "#replies, replies[1], replies[2], replies[3]", gives = "3\tOK\t1\t1\n" },
+    [2] = {
+      before = 'redis:set("stock", 3)',
+      show = "replies[1], replies[2], redis:get('stock')",
+      gives = "OK\t1\t2\n",
+    },
+  },
+}
+
+-- The code blocks of a page.
+local function examples_of(page)
+  local examples = {}
+  for example in scratch.read(page):gmatch("```lua\n(.-)```") do
+    examples[#examples + 1] = example
+  end
+  return examples
 end
+
+local PROGRAM = [[
+local moonpool = require "moonpool"
+moonpool.run(function()
+  local redis = assert(moonpool.connect "redis://localhost")
+  %s
+  %s
+  print(%s)
+end)
+]]
 
 describe("docs", function()
   local session = new_session(before_each, after_each)
@@ -14,18 +49,41 @@ describe("docs", function()
 
   before_each(function() folder = scratch.folder() end)
 
-  it("lua.md shows a program that works", function()
+  local function run_program(source)
     local here = scratch.shell("pwd")
-    local source = example_of("docs/lua.md"):gsub("redis://localhost", session.server.url)
-    local result = program.run { "lua5.4", scratch.write(folder .. "/example.lua", source), env = {
+    source = source:gsub("redis://localhost", session.server.url)
+    return program.run { "lua5.4", scratch.write(folder .. "/example.lua", source), env = {
       LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(here, here),
       LUA_CPATH = package.cpath,
     } }
-    assert.same({ status = 0, stdout = "room:chatty\tHello there!\n", stderr = "" }, result)
+  end
+
+  it("have no example that is not run here", function()
+    for _, page in ipairs(PAGES) do
+      for place in ipairs(examples_of(page)) do
+        local is_run = WHOLE[page] and WHOLE[page][place] or PARTS[page] and PARTS[page][place]
+        assert.is_truthy(is_run, ("%s, code block %d"):format(page, place))
+      end
+    end
   end)
 
+  it("lua.md shows a program that works", function()
+    assert.same({ status = 0, stdout = "room:chatty\tHello there!\n", stderr = "" },
+      run_program(examples_of("docs/lua.md")[1]))
+  end)
+
+  for page, parts in pairs(PARTS) do
+    for place, part in pairs(parts) do
+      it(("%s shows what works in its code block %d"):format(page, place), function()
+        local example = assert(examples_of(page)[place])
+        assert.same({ status = 0, stdout = part.gives, stderr = "" },
+          run_program(PROGRAM:format(part.before or "", example, part.show)))
+      end)
+    end
+  end
+
   it("bots.md shows a bot that works", function()
-    local script = scratch.write(folder .. "/karma.lua", example_of("docs/bots.md"))
+    local script = scratch.write(folder .. "/karma.lua", examples_of("docs/bots.md")[1])
     start { "run", script }:expect_error("ready")
     local room = start { "sub", "--json", "room:galley" }
     room:expect('"subscribe"')
