@@ -153,7 +153,8 @@ describe("a client shows", function()
         assert.error_matches(function() redis:on("message", ignore) end,
           "bad argument #1 to 'on' %(no event is named 'message'%)")
         assert.error_matches(function() redis:on("state", 5) end, "function expected, got number")
-        assert.error_matches(function() return redis:with({}).on end, "on the client")
+        assert.error_matches(function() return redis:with({}).on end,
+          "on: it belongs to the client, not to a view of it")
         redis:close()
         assert.same({ nil, "closed", "ECLOSED" }, { redis:on("state", ignore) })
       end)
