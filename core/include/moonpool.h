@@ -49,7 +49,8 @@ extern "C" {
   X(ENOMEM, -12, "out of memory")                                                                  \
   X(ESYS, -13, "the operating system refused")                                                     \
   X(ESCRIPT, -14, "a script failed")                                                               \
-  X(ECONFLICT, -15, "a watched key was changed")
+  X(ECONFLICT, -15, "a watched key was changed")                                                   \
+  X(EPARTIAL, -16, "stored, but not replicated or announced as asked")
 
 typedef enum moonpool_status {
   MOONPOOL_OK = 0,
@@ -394,8 +395,11 @@ typedef enum moonpool_event_type {
                             for those that Redis refused. What was published in between is missed,
                             nobody knows how much: Redis keeps nothing for subscribers */
   MOONPOOL_FAILED,       /* Redis refused `channel` when it was resubscribed: `error` */
-  MOONPOOL_ENDED         /* the client is being closed; the last event, by callback in any case */
+  MOONPOOL_ENDED,        /* the client is being closed; the last event, by callback in any case */
+  MOONPOOL_ROOM          /* of a feed, not of a subscription: `room`, see moonpool_room.h */
 } moonpool_event_type;
+
+struct moonpool_room_event;
 
 /* Borrowed: valid until the next call of moonpool_next or the return of the listener. */
 typedef struct moonpool_event {
@@ -409,7 +413,8 @@ typedef struct moonpool_event {
   moonpool_bytes channel; /* of a message: where it was published; else the name subscribed to */
   moonpool_bytes pattern; /* data NULL unless kind is PATTERN and type MESSAGE */
   long long count;
-  moonpool_error error; /* FAILED and ENDED only; status OK otherwise */
+  moonpool_error error; /* FAILED, ENDED and a feed's errors only; status OK otherwise */
+  const struct moonpool_room_event *room; /* ROOM only */
 } moonpool_event;
 
 typedef void (*moonpool_event_cb)(const moonpool_event *event);
