@@ -102,10 +102,11 @@ static void end_waiters(moonpool *client) {
   }
 }
 
-static void let_go(void *ctx) {
+void mp_client_let_go(void *ctx) {
   moonpool *client = ctx;
   if (--client->holds > 0) return;
   end_waiters(client);
+  mp_rooms_free(client->rooms);
   mp_client_free_sessions(client);
   moonpool_allocator allocator = client->allocator;
   moonpool_close_cb on_gone = client->on_gone;
@@ -119,7 +120,7 @@ static void let_go(void *ctx) {
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
-  let_go(handle->data);
+  mp_client_let_go(handle->data);
 }
 
 /* What an option says holds against what the URL says. */
@@ -233,7 +234,7 @@ int moonpool_open(moonpool **out, uv_loop_t *loop, const moonpool_options *optio
   client->holds = 1;
   int status = copy_options(client, options, message, size);
   if (status != MOONPOOL_OK) {
-    let_go(client);
+    mp_client_let_go(client);
     return status;
   }
   uv_idle_init(loop, &client->gathered);
@@ -257,22 +258,23 @@ void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
   client->on_gone = cb;
   client->gone_ctx = ctx;
   client->holds++; /* ours, until the end of this function */
-  if (client->canary) mp_canary_close(client->canary, let_go, client);
-  if (client->hub) mp_hub_close(client->hub, let_go, client);
-  if (client->pool) mp_pool_close(client->pool, let_go, client);
-  if (client->link) mp_link_close(client->link, let_go, client);
-  if (client->scripts) mp_scripts_close(client->scripts, let_go, client);
-  if (client->sentinel) mp_sentinel_close(client->sentinel, let_go, client);
+  mp_rooms_close(client->rooms);
+  if (client->canary) mp_canary_close(client->canary, mp_client_let_go, client);
+  if (client->hub) mp_hub_close(client->hub, mp_client_let_go, client);
+  if (client->pool) mp_pool_close(client->pool, mp_client_let_go, client);
+  if (client->link) mp_link_close(client->link, mp_client_let_go, client);
+  if (client->scripts) mp_scripts_close(client->scripts, mp_client_let_go, client);
+  if (client->sentinel) mp_sentinel_close(client->sentinel, mp_client_let_go, client);
   mp_client_end_empty(client, &error);
   mp_client_tell_waiters(client, UINT64_MAX, &error);
   uv_close((uv_handle_t *)&client->gathered, on_handle_closed);
   uv_close((uv_handle_t *)&client->told, on_handle_closed);
-  let_go(client);
+  mp_client_let_go(client);
 }
 
 /* ---- scripts --------------------------------------------------------------------------------- */
 
-static int make_scripts(moonpool *client) {
+int mp_client_make_scripts(moonpool *client) {
   if (client->scripts) return MOONPOOL_OK;
   mp_scripts_config config = {client->loop, &client->allocator, &client->options, client->link};
   client->scripts = mp_scripts_new(&config);
@@ -284,7 +286,7 @@ static int make_scripts(moonpool *client) {
 int moonpool_prepare(moonpool *client, moonpool_bytes source, uint64_t timeout,
                      moonpool_script_cb cb, void *ctx) {
   if (client->is_closed) return MOONPOOL_ECLOSED;
-  int status = make_scripts(client);
+  int status = mp_client_make_scripts(client);
   if (status != MOONPOOL_OK) return status;
   return mp_scripts_prepare(client->scripts, source, timeout, cb, ctx);
 }

@@ -7,6 +7,7 @@
 #include "hub.h"
 #include "link.h"
 #include "pool.h"
+#include "room.h"
 #include "script.h"
 #include "sentinel.h"
 #include "url.h"
@@ -30,6 +31,7 @@ struct moonpool {
   mp_hub *hub;
   mp_pool *pool;
   mp_scripts *scripts;   /* NULL: none was prepared */
+  mp_rooms *rooms;       /* NULL: none was opened */
   mp_canary *canary;     /* NULL: none is asked for */
   mp_sentinel *sentinel; /* of a URL with a service; else NULL */
   uv_idle_t gathered;
@@ -62,6 +64,12 @@ struct moonpool_session {
 
 /* What was gathered is to be written before the loop polls. */
 void mp_client_mark_dirty(moonpool *client);
+
+/* Gives back one of `holds`, which keep the client's memory: a moonpool as ctx. */
+void mp_client_let_go(void *ctx);
+
+/* MOONPOOL_OK: client->scripts is there. */
+int mp_client_make_scripts(moonpool *client);
 
 /* ---- ready.c ---- */
 

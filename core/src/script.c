@@ -89,10 +89,16 @@ static int take_sha(moonpool_script *script, const moonpool_reply *reply) {
   return 1;
 }
 
+static void link_script(moonpool_script *script) {
+  moonpool_script **bucket = bucket_of(script->owner, script->hash);
+  script->next = *bucket;
+  *bucket = script;
+}
+
 /* Somebody else may have prepared the same meanwhile: one script for both. */
 static void share(mp_preparation *p) {
   mp_scripts *scripts = p->owner;
-  moonpool_script *mine = p->script, **bucket = bucket_of(scripts, mine->hash);
+  moonpool_script *mine = p->script;
   moonpool_script *other = find(scripts, (moonpool_bytes){mine->source, mine->len}, mine->hash);
   if (other) {
     other->refs++;
@@ -101,8 +107,21 @@ static void share(mp_preparation *p) {
     return;
   }
   mine->loaded = scripts->generation;
-  mine->next = *bucket;
-  *bucket = mine;
+  link_script(mine);
+}
+
+moonpool_script *mp_scripts_know(mp_scripts *scripts, moonpool_bytes source, const char *sha) {
+  uint64_t hash = hash_of(source);
+  moonpool_script *script = find(scripts, source, hash);
+  if (script) {
+    script->refs++;
+    return script;
+  }
+  script = new_script(scripts, source, hash);
+  if (!script) return NULL;
+  memcpy(script->sha, sha, MP_SHA_LEN);
+  link_script(script);
+  return script;
 }
 
 static void on_loaded(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {

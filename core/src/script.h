@@ -30,6 +30,10 @@ void mp_scripts_close(mp_scripts *scripts, void (*on_gone)(void *ctx), void *ctx
 int mp_scripts_prepare(mp_scripts *scripts, moonpool_bytes source, uint64_t timeout,
                        moonpool_script_cb cb, void *ctx);
 
+/* A handle for a script whose SHA1 is known, without asking Redis: its first call on a connection
+ * brings it along. NULL without memory. */
+moonpool_script *mp_scripts_know(mp_scripts *scripts, moonpool_bytes source, const char *sha);
+
 typedef struct mp_scripts_stats {
   uint64_t commands; /* accepted calls and preparations */
   size_t queued;     /* calls that wait before the link's queue */

@@ -47,6 +47,7 @@ static inline void tell(sub *s, const moonpool_event *event) {
     snprintf(at, size, ". ");
     CHECK_INT(event->error.status, MOONPOOL_ECLOSED);
     break;
+  case MOONPOOL_ROOM: CHECK(!"a feed's event for a subscription"); break;
   }
 }
 
