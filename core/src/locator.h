@@ -12,7 +12,7 @@ typedef struct mp_lookup {
    * with the error, whose message names what was asked for. */
   void (*on_done)(void *ctx, const mp_url *url, const moonpool_error *error);
   void *ctx;
-  uint64_t lost_at; /* of the loop's clock, ms: what was found out by then does not count; 0: all */
+  uint64_t lost_at; /* of the loop's clock, ms: what was asked before does not count; 0: all does */
 } mp_lookup;
 
 typedef struct mp_locator {

@@ -1,6 +1,7 @@
 /* Rounds of questions: all known sentinels at once, until all have answered or one names a newer
  * configuration than was known; a majority is enough for links that wait. Lookups that come
- * meanwhile share the round; those that come right after it share its outcome. */
+ * meanwhile share the round; those that come right after it share its outcome. Who lost a server
+ * after a round began waits for the next one: sentinels may have answered it before they knew. */
 #include "sentinel_private.h"
 
 #include <stddef.h>
@@ -146,11 +147,23 @@ static void answer(mp_sentinel *s, mp_lookup *lookup) {
   lookup->on_done(lookup->ctx, s->outcome, s->outcome ? NULL : &error);
 }
 
+/* What the round that began last found out was asked after what was lost. */
+static int is_asked_since(const mp_sentinel *s, const mp_lookup *lookup) {
+  return s->round > 0 && s->began_at >= lookup->lost_at;
+}
+
+/* A callback may cancel others: after each the list is looked through from its beginning. */
 static void answer_lookups(mp_sentinel *s) {
-  while (s->lookups && !s->is_closed) {
-    mp_lookup *lookup = s->lookups;
-    s->lookups = lookup->next;
+  mp_lookup **at = &s->lookups;
+  while (!s->is_closed && *at) {
+    mp_lookup *lookup = *at;
+    if (!is_asked_since(s, lookup)) {
+      at = &lookup->next;
+      continue;
+    }
+    *at = lookup->next;
     answer(s, lookup);
+    at = &s->lookups;
   }
 }
 
@@ -184,7 +197,8 @@ static void end_round(mp_sentinel *s) {
   answer_lookups(s);
   if (best && !s->is_closed && s->doubts == 0)
     s->config.on_master(s->config.ctx, s->master.address);
-  if (s->is_again && !s->is_closed && !s->is_asking) begin_round(s);
+  int is_due = s->is_again || s->lookups;
+  if (is_due && !s->is_closed && !s->is_asking) begin_round(s);
 }
 
 static void on_round_over(uv_timer_t *timer) {
@@ -266,6 +280,7 @@ static void begin_round(mp_sentinel *s) {
   s->round++;
   s->probe_count = s->peer_count;
   uv_update_time(s->config.link.loop);
+  s->began_at = now_of(s);
   for (size_t i = 0; i < s->probe_count; i++) start_probe(s, i);
   /* Where there is no memory for any of them, the round ends from inside the loop, too. */
   uv_timer_start(&s->timer, on_round_over, is_decided(s) ? 0 : s->options.connect_timeout, 0);
@@ -285,9 +300,7 @@ void mp_sentinel_ask(mp_sentinel *s) {
 static void look_up(mp_locator *locator, mp_lookup *lookup) {
   mp_sentinel *s = (mp_sentinel *)locator;
   mp_lookup **tail = &s->lookups;
-  int is_fresh = s->round > 0 && now_of(s) - s->ended_at < FRESH_MS;
-  if (lookup->lost_at && s->ended_at <= lookup->lost_at) is_fresh = 0;
-  if (!s->is_asking && is_fresh) {
+  if (!s->is_asking && is_asked_since(s, lookup) && now_of(s) - s->ended_at < FRESH_MS) {
     answer(s, lookup);
     return;
   }

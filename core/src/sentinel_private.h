@@ -35,7 +35,7 @@ struct mp_sentinel {
   int is_late;        /* it waits no longer than this for more answers */
   uv_timer_t timer;   /* the round's end */
   uv_timer_t checked; /* the next round that nobody asked for */
-  mp_lookup *lookups; /* that wait for the round's end */
+  mp_lookup *lookups; /* that wait for the round's end, or the next one's */
 
   mp_url master;   /* that is known; owned; address NULL: none */
   long long epoch; /* of what is known; -1: untold */
@@ -44,6 +44,7 @@ struct mp_sentinel {
   uint64_t doubted_at;
   char announced[300]; /* by +switch-master, while that is news */
   uint64_t announced_at;
+  uint64_t began_at;     /* the present round, or the last one */
   uint64_t ended_at;     /* the last round */
   const mp_url *outcome; /* `master` or `rival`; NULL: `status` and `message` */
   int status;

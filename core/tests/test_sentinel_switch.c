@@ -118,6 +118,60 @@ TEST(a_switch_to_and_fro_is_followed) {
   teardown_world(&w);
 }
 
+/* ---- in the middle of a question --------------------------------------------------------------
+ */
+
+/* The loop's clock has gone on. */
+static void pass_time(world *w) {
+  uint64_t before = uv_now(&w->f.loop);
+  while (uv_now(&w->f.loop) == before) uv_update_time(&w->f.loop);
+}
+
+/* A round is under way: the sentinel that is watched has named server 0, the others are silent.
+ * Then all name server 1, and server 0, which still takes connections, drops its own. */
+static void lose_master_meanwhile(world *w) {
+  fake *first = w->of[watch_of(w) - w->f.links];
+  int asked = first->accepted;
+  for (int i = 0; i < SENTINELS; i++) w->fakes[i].is_mute = &w->fakes[i] != first;
+  announce(w, "m", 0, 0);
+  RUN_UNTIL(&w->f, first->accepted > asked && link_that_heard(first, "SENTINEL SENTINELS m"));
+  pass_time(w);
+  for (int i = 0; i < SENTINELS; i++) w->fakes[i].is_mute = 0;
+  name_everywhere(w, 1, 2);
+  drop_links_of(&w->servers[0]);
+  RUN_UNTIL(&w->f, state_of(&w->f) != MOONPOOL_READY);
+}
+
+static void check_moved(world *w) {
+  RUN_UNTIL(&w->f, state_of(&w->f) == MOONPOOL_READY);
+  CHECK(is_on(w, 1));
+  CHECK_INT(w->servers[0].accepted, 1);
+  CHECK_INT(w->servers[1].accepted, 1);
+}
+
+TEST(what_was_asked_before_the_loss_is_no_answer) {
+  static world w;
+  setup_found(&w);
+  lose_master_meanwhile(&w);
+  check_moved(&w);
+  teardown_world(&w);
+}
+
+TEST(nor_is_it_once_its_round_is_over) {
+  static world w;
+  setup_world(&w);
+  w.f.options.backoff_min = w.f.options.backoff_max = 50; /* the round ends before the attempt */
+  CHECK_INT(open_client(&w.f), MOONPOOL_OK);
+  RUN_UNTIL(&w.f, is_on(&w, 0) && watch_of(&w) && is_settled_at_first(&w));
+  lose_master_meanwhile(&w);
+  pass_time(&w);
+  const fake *first = w.of[watch_of(&w) - w.f.links];
+  for (int i = 0; i < SENTINELS; i++)
+    if (&w.fakes[i] != first) drop_links_of(&w.fakes[i]);
+  check_moved(&w);
+  teardown_world(&w);
+}
+
 /* ---- not announced ----------------------------------------------------------------------------
  */
 
@@ -289,6 +343,8 @@ static const test_case tests[] = {
     TEST_CASE(without_epochs_the_announcement_counts),
     TEST_CASE(a_switch_in_the_middle_of_a_question_is_not_missed),
     TEST_CASE(a_switch_to_and_fro_is_followed),
+    TEST_CASE(what_was_asked_before_the_loss_is_no_answer),
+    TEST_CASE(nor_is_it_once_its_round_is_over),
     TEST_CASE(a_switch_while_nobody_watched_is_found),
     TEST_CASE(a_lost_watch_moves_to_the_next_sentinel),
     TEST_CASE(a_silent_watch_moves_too),
