@@ -476,7 +476,8 @@ typedef struct moonpool_state_event {
   moonpool_role role;
   moonpool_state state;
   const char *address;  /* of the server that the link is for now */
-  moonpool_error error; /* WAITING: why it was lost, or its attempt failed; else status OK, NULL */
+  moonpool_error error; /* WAITING: why it was lost, or its attempt failed or was given up for
+                           another server; else status OK, NULL */
 } moonpool_state_event;
 
 /* Tells `cb` (NULL: nobody) of every change of every link from now on. A lost link is told as

@@ -101,9 +101,12 @@ void mp_link_move(mp_link *link, const char *address) {
     mp_link_go_down(link, MOONPOOL_ECONN, message);
     return;
   }
+  moonpool_error error = {MOONPOOL_ECONN, message};
+  int is_attempt = link->state == MOONPOOL_CONNECTING;
   link->state = MOONPOOL_WAITING; /* who waits for the link is told how the next attempt went */
   mp_link_drop_transport(link);
   wait_for_attempt(link, MOONPOOL_OK);
+  if (is_attempt) mp_link_tell_state(link, &error);
 }
 
 /* Another connection may lead to a server that does what this one refuses: to the new master behind

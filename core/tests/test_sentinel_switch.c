@@ -118,6 +118,37 @@ TEST(a_switch_to_and_fro_is_followed) {
   teardown_world(&w);
 }
 
+static char states[2000];
+
+static void on_state(moonpool *client, const moonpool_state_event *event, void *ctx) {
+  static const char *const names[] = {"idle", "connecting", "ready", "waiting", "closed"};
+  size_t len = strlen(states);
+  (void)client, (void)ctx;
+  snprintf(states + len, sizeof states - len, "%s%s\n", names[event->state],
+           event->error.status ? "!" : "");
+  if (event->state == MOONPOOL_WAITING) CHECK(strstr(event->error.message, ": "));
+}
+
+static int is_shaking_at(world *w, int server) {
+  return state_of(&w->f) == MOONPOOL_CONNECTING && link_that_heard(&w->servers[server], "\n");
+}
+
+/* Every change of a link's state is told, also that of an attempt that is given up. */
+TEST(an_attempt_at_the_old_master_is_given_up) {
+  static world w;
+  states[0] = '\0';
+  setup_found(&w);
+  w.servers[0].is_mute = 1;
+  drop_links_of(&w.servers[0]);
+  RUN_UNTIL(&w.f, is_shaking_at(&w, 0));
+  moonpool_on_state(w.f.client, on_state, NULL);
+  name_everywhere(&w, 1, 2);
+  announce(&w, "m", 0, 1);
+  RUN_UNTIL(&w.f, is_on(&w, 1));
+  CHECK_STR(states, "waiting!\nconnecting\nready\n");
+  teardown_world(&w);
+}
+
 /* ---- in the middle of a question --------------------------------------------------------------
  */
 
@@ -343,6 +374,7 @@ static const test_case tests[] = {
     TEST_CASE(without_epochs_the_announcement_counts),
     TEST_CASE(a_switch_in_the_middle_of_a_question_is_not_missed),
     TEST_CASE(a_switch_to_and_fro_is_followed),
+    TEST_CASE(an_attempt_at_the_old_master_is_given_up),
     TEST_CASE(what_was_asked_before_the_loss_is_no_answer),
     TEST_CASE(nor_is_it_once_its_round_is_over),
     TEST_CASE(a_switch_while_nobody_watched_is_found),
