@@ -305,10 +305,10 @@ typedef struct moonpool_session moonpool_session;
 
 /* Queues the whole batch in one write: all of it is accepted or nothing. `session` NULL: on the
  * command link; a pipeline that has a blocking command gets a link of the pool. `timeout` as in
- * moonpool_command, for the whole; `cb` must not be NULL. Returns MOONPOOL_OK, or without calling
- * `cb`, and with the batch still the caller's: EQUEUE, ECLOSED, ENOMEM, ECONN (the session's
- * connection was lost). An empty batch has its last call in the next loop turn, with neither reply
- * nor error. */
+ * moonpool_command, for the whole. Returns MOONPOOL_OK, or without calling `cb`, and with the batch
+ * still the caller's: EARG (`cb` is NULL), EQUEUE, ECLOSED, ENOMEM, ECONN (the session's connection
+ * was lost). An empty batch has its last call in the next loop turn, with neither reply nor
+ * error. */
 MOONPOOL_EXTERN int moonpool_batch_send(moonpool_batch *batch, moonpool_batch_kind kind,
                                         moonpool_session *session, uint64_t timeout,
                                         moonpool_batch_cb cb, void *ctx);

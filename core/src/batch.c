@@ -279,6 +279,7 @@ void mp_client_end_empty(moonpool *client, const moonpool_error *error) {
 
 int moonpool_batch_send(moonpool_batch *b, moonpool_batch_kind kind, moonpool_session *session,
                         uint64_t timeout, moonpool_batch_cb cb, void *ctx) {
+  if (!cb) return MOONPOOL_EARG; /* it is what frees the batch */
   if (b->client->is_closed || (session && session->is_closing)) return MOONPOOL_ECLOSED;
   if (session && !session->pooled) return MOONPOOL_ECONN;
   b->kind = kind;

@@ -181,6 +181,28 @@ TEST(a_list_of_another_length_is_no_reply_of_exec) {
   check_transaction("GET a", "+OK\r\n+QUEUED\r\n+OK\r\n", "1.\n", MOONPOOL_EPROTO, message);
 }
 
+/* Its last call is what frees a batch. */
+TEST(a_batch_that_tells_nobody_is_refused) {
+  fixture f;
+  batch_call c = {.f = &f, .size = 1};
+  setup_ready(&f);
+  moonpool_batch *empty = moonpool_batch_new(f.client), *batch = moonpool_batch_new(f.client);
+  REQUIRE(empty && batch);
+  CHECK_INT(batch_add_lines(batch, "GET a"), MOONPOOL_OK);
+  for (int kind = MOONPOOL_PIPELINE; kind <= MOONPOOL_TRANSACTION; kind++) {
+    CHECK_INT(moonpool_batch_send(empty, kind, NULL, 0, NULL, NULL), MOONPOOL_EARG);
+    CHECK_INT(moonpool_batch_send(batch, kind, NULL, 0, NULL, NULL), MOONPOOL_EARG);
+  }
+  moonpool_batch_free(empty);
+  CHECK_INT(stats_of(&f).queued, 0);
+  CHECK_INT(moonpool_batch_send(batch, MOONPOOL_PIPELINE, NULL, 0, on_batch, &c), MOONPOOL_OK);
+  RUN_UNTIL(&f, has_heard(&f, 0, "GET a\n"));
+  peer_say(&f.links[0], "+a\r\n");
+  RUN_UNTIL(&f, c.ends);
+  CHECK_STR(c.text, "0+1 a\n1.\n");
+  teardown(&f);
+}
+
 static const test_case tests[] = {
     TEST_CASE(a_pipeline_has_a_reply_for_each_command),
     TEST_CASE(batches_keep_their_place_among_commands),
@@ -193,6 +215,7 @@ static const test_case tests[] = {
     TEST_CASE(a_changed_key_is_a_conflict),
     TEST_CASE(without_multi_it_is_no_transaction),
     TEST_CASE(a_list_of_another_length_is_no_reply_of_exec),
+    TEST_CASE(a_batch_that_tells_nobody_is_refused),
 };
 
 int main(int argc, char **argv) {
