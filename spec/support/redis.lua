@@ -6,6 +6,7 @@
 --   local sentinel = redis_server.start { port = N, mode = "sentinel", config = … }
 --   local server = redis_server.start { tls = pem }   also with TLS, on a port of its own; pem is
 --                       of spec.support.certificates; tls_clients = true: clients need one, too
+--   local server = redis_server.start { env = { NAME = value } }   with that in its environment
 --   server.tls_port, server.rediss_url    rediss://localhost:N
 --   server.url          unix:///PATH         server.socket  PATH
 --   server.tcp_url      redis://127.0.0.1:N  server.port    N (with port = true or a number)
@@ -176,7 +177,7 @@ end
 
 local function launch(self)
   self.process = program.start {
-    "redis-server", self.folder .. "/redis.conf", self.mode and "--" .. self.mode,
+    "redis-server", self.folder .. "/redis.conf", self.mode and "--" .. self.mode, env = self.env,
   }
   self.pid = self.process.pid
   scratch.wait_until(function()
@@ -238,7 +239,8 @@ local function tls_lines(self, options)
 end
 
 local function create(options)
-  local self = setmetatable({ folder = scratch.folder(), mode = options.mode }, server_mt)
+  local self = setmetatable({ folder = scratch.folder(), mode = options.mode, env = options.env },
+    server_mt)
   local config = table.move(options.config or {}, 1, #(options.config or {}), 1, {})
   self.socket = self.folder .. "/redis.sock"
   self.url = "unix://" .. self.socket
@@ -257,10 +259,12 @@ local function create(options)
   return self
 end
 
-local KNOWN = { port = true, config = true, mode = true, tls = true, tls_clients = true }
+local KNOWN = {
+  port = true, config = true, mode = true, tls = true, tls_clients = true, env = true,
+}
 
 ---@param options { port: boolean|integer|nil, config: string[]?, mode: string?, tls: table?,
----  tls_clients: boolean? }?
+---  tls_clients: boolean?, env: table? }?
 function redis_server.start(options)
   options = options or {}
   for name in pairs(options) do

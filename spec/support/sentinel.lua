@@ -4,7 +4,8 @@
 --   local service = sentinel.start()
 --   local service = sentinel.start { password = "x", sentinel_password = "y", down_after = 1000,
 --                                    failover_timeout = 3000, config = { … }, replicas = 1,
---                                    tls = pem }      TLS alone, with spec.support.certificates
+--                                    tls = pem,       TLS alone, with spec.support.certificates
+--                                    env = { {…}, {…} } }   environments: the master's, a replica's
 --   service.url                redis+sentinel://127.0.0.1:N,127.0.0.1:N,127.0.0.1:N/mymaster,
 --                              without passwords; service.name "mymaster"
 --   service.master, service.replica   where each began: servers of spec.support.redis
@@ -29,7 +30,7 @@ local SENTINELS = 3
 
 local OPTIONS = {
   password = true, sentinel_password = true, down_after = true, failover_timeout = true,
-  config = true, replicas = true, tls = true,
+  config = true, replicas = true, tls = true, env = true,
 }
 
 local service_methods = {}
@@ -106,7 +107,8 @@ local function launch(self)
   for index, port in ipairs(free_ports(1 + self.replicas)) do
     local master = self.servers[1]
     self.servers[index] = redis_server.start {
-      port = port, config = add_tls(self, server_config(self, master and master.port), port) }
+      port = port, env = self.env[index],
+      config = add_tls(self, server_config(self, master and master.port), port) }
   end
   self.master, self.replica = self.servers[1], self.servers[2]
   local ports = free_ports(SENTINELS)
@@ -132,7 +134,7 @@ function sentinel.start(options)
       password = options.password, sentinel_password = options.sentinel_password,
       down_after = options.down_after or 1000, config = options.config or {},
       failover_timeout = options.failover_timeout or 3000, replicas = options.replicas or 1,
-      tls = options.tls,
+      tls = options.tls, env = options.env or {},
     }, service_mt)
     local ok
     ok, message = pcall(launch, self)
