@@ -79,6 +79,20 @@ function peers.of(place, job, names, ca)
   return names and select_named(list, names) or list
 end
 
+--- The ioredis peers of a job; none, told on stderr, where they cannot run.
+--- @param place bench.place
+--- @param job string
+--- @return bench.peer[]
+function peers.ioredis(place, job)
+  local list, found = {}, {}
+  local why_not = add_node(list, place, job)
+  if why_not then io.stderr:write("left out: ", why_not, "\n") end
+  for _, peer in ipairs(list) do
+    if peer.name:find "^ioredis" then found[#found + 1] = peer end
+  end
+  return found
+end
+
 --- The peer of that name, or nil.
 --- @param list bench.peer[]
 --- @param name string

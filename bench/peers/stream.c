@@ -7,21 +7,15 @@
  *                continued when all is published
  *   paced RATE   one by one, RATE a second
  * usage: stream ADDRESS CHANNELS MESSAGES live|backlog|paced [PID|RATE] */
-#include "peer.h"
-#include <errno.h>
-#include <hiredis/hiredis.h>
+#define PROGRAM "stream"
+#include "publisher.h"
 #include <signal.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
-#define PROGRAM "stream"
 #define COMMAND_BYTES (4 + 4 + 9 + 5 + NAME_BYTES + 2 + 5 + 64 + 2)
-#define WINDOW 512                  /* PUBLISHes in one write; two windows are in flight */
-#define BLOCK (64 * WINDOW)         /* PUBLISHes that are encoded; then they repeat */
-#define MAX_BACKLOG (4 * 1000000ll) /* bytes that may wait in Redis for one subscriber */
-#define CHECK_EVERY 32              /* windows */
-
-static redisContext *redis;
+#define WINDOW 512          /* PUBLISHes in one write; two windows are in flight */
+#define BLOCK (64 * WINDOW) /* PUBLISHes that are encoded; then they repeat */
+#define CHECK_EVERY 32      /* windows */
 
 /* BLOCK commands of equal length, one after the other. */
 static char *encode_block(long channels) {
@@ -36,38 +30,6 @@ static char *encode_block(long channels) {
         sprintf(at, "*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$64\r\n%s\r\n", NAME_BYTES, name, PAYLOAD);
   }
   return block;
-}
-
-static void write_all(const char *data, size_t len) {
-  while (len > 0) {
-    ssize_t n = write(redis->fd, data, len);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) die(PROGRAM, "write: %s", strerror(errno));
-    data += n;
-    len -= (size_t)n;
-  }
-}
-
-static void await_publishes(long count) {
-  while (count-- > 0) {
-    redisReply *reply;
-    if (redisGetReply(redis, (void **)&reply) != REDIS_OK)
-      die(PROGRAM, "connection lost: %s", redis->errstr);
-    if (reply->type == REDIS_REPLY_ERROR) die(PROGRAM, "PUBLISH: %s", reply->str);
-    if (reply->integer != 1) die(PROGRAM, "%lld subscribers instead of one", reply->integer);
-    freeReplyObject(reply);
-  }
-}
-
-/* The subscriber's omem= in CLIENT LIST TYPE pubsub. */
-static long long backlog(void) {
-  redisReply *reply = redisCommand(redis, "CLIENT LIST TYPE pubsub");
-  if (!reply || reply->type == REDIS_REPLY_ERROR)
-    die(PROGRAM, "CLIENT LIST: %s", reply ? reply->str : redis->errstr);
-  const char *omem = strstr(reply->str, " omem=");
-  long long bytes = omem ? atoll(omem + 6) : 0;
-  freeReplyObject(reply);
-  return bytes;
 }
 
 static void publish_in_windows(const char *block, long messages, int is_bounded) {
@@ -119,13 +81,6 @@ static void publish_backlog(const char *block, long messages, long pid) {
   publish_in_windows(block, messages, 0);
   publish_end();
   send_signal(pid, SIGCONT);
-}
-
-static void connect_to(const char *address) {
-  char host[256];
-  int port = split_address(address, host, sizeof host);
-  redis = port ? redisConnect(host, port) : redisConnectUnix(address);
-  if (!redis || redis->err) die(PROGRAM, "cannot connect: %s", redis ? redis->errstr : "no memory");
 }
 
 int main(int argc, char **argv) {
