@@ -5,6 +5,8 @@ exclude_files = { "build/**" }
 -- Bot and policy scripts get one object from the host.
 files["examples/bots/**/*.lua"] = { globals = { "bot" } }
 files["examples/policies/**/*.lua"] = { globals = { "policy" } }
+-- Scripts that run in Redis, in its Lua 5.1.
+files["core/redis/*.lua"] = { std = "lua51", read_globals = { "redis", "KEYS", "ARGV", "cjson" } }
 files["spec/**/*.lua"] = { std = "+busted" }
 files["rockspec/*.rockspec"] = { std = "+rockspec" }
 -- Declarations for editors: nothing in it is called.

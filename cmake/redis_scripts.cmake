@@ -10,13 +10,12 @@ foreach(path ${redis_scripts})
   get_filename_component(name ${path} NAME_WE)
   file(SHA1 ${path} sha)
   file(READ ${path} hex HEX)
-  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "\\\\x\\1" bytes "${hex}")
-  string(REGEX REPLACE "((\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..))"
-         "\\1\"\n    \"" bytes "${bytes}")
+  string(REGEX REPLACE "(................................)" "\\1\n    " lines "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${lines}")
   file(SIZE ${path} size)
   string(APPEND declarations "extern const mp_redis_script mp_redis_${name};\n")
-  string(APPEND definitions "const mp_redis_script mp_redis_${name} = {\n"
-         "    ${count}, \"${sha}\", ${size},\n    \"${bytes}\"};\n")
+  string(APPEND definitions "static const char ${name}_source[] = {\n    ${bytes}\n};\n"
+         "const mp_redis_script mp_redis_${name} = {${count}, \"${sha}\", ${size}, ${name}_source};\n\n")
   math(EXPR count "${count} + 1")
 endforeach()
 configure_file(cmake/redis_scripts.h.in ${generated}/redis_scripts.h @ONLY)

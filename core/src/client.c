@@ -35,7 +35,8 @@ static void on_gathered(uv_idle_t *gathered) {
   uv_idle_stop(gathered);
   if (client->empty) mp_client_end_empty(client, NULL);
   if (client->is_closed) return;
-  mp_hub_flush(client->hub);
+  mp_rooms_flush(client->rooms);
+  if (!client->is_closed) mp_hub_flush(client->hub);
   if (!client->is_closed) mp_pool_flush(client->pool);
   if (!client->is_closed) mp_link_flush(client->link);
   if (!client->is_closed && client->sentinel) mp_sentinel_flush(client->sentinel);

@@ -1,6 +1,7 @@
 /* Rooms: the handles that a program has, and what those of one room and client share, found by
  * name. Each room lives as long as somebody holds a reference: a handle, a feed, work under way. */
 #include "room_private.h"
+#include "room_publish.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -22,9 +23,16 @@ mp_rooms *mp_rooms_of(moonpool *client) {
   return rooms;
 }
 
+void mp_rooms_flush(mp_rooms *rooms) {
+  if (rooms) mp_publishing_flush(rooms->publishing);
+}
+
 /* Ends what a room does. Its references are given back as that comes to its end. */
 static void end(mp_room *room) {
+  room->refs++;
+  mp_publisher_close(room->publisher);
   room->client = NULL;
+  mp_room_release(room);
 }
 
 /* A callback may release rooms: each one is taken out before it is ended. */
@@ -38,6 +46,7 @@ void mp_rooms_close(mp_rooms *rooms) {
       end(room);
     }
   }
+  mp_publishing_close(rooms->publishing);
 }
 
 void mp_rooms_free(mp_rooms *rooms) {
@@ -144,6 +153,7 @@ static void take_out(mp_rooms *rooms, mp_room *room) {
 void mp_room_release(mp_room *room) {
   if (--room->refs > 0) return;
   if (room->client) take_out(room->client->rooms, room);
+  mp_publisher_free(room->publisher);
   moonpool_allocator allocator = room->allocator;
   mp_free(&allocator, room);
 }
@@ -265,6 +275,7 @@ void moonpool_room_close(moonpool_room *handle) {
   if (!handle) return;
   mp_room *room = handle->room;
   moonpool_allocator allocator = room->allocator;
+  mp_terms_release(handle->terms, &allocator);
   mp_free(&allocator, (void *)(uintptr_t)handle->options.backlog);
   mp_free(&allocator, handle);
   mp_room_release(room);

@@ -6,6 +6,9 @@
 
 typedef struct mp_rooms mp_rooms;
 
+/* Sends what has gathered; before the loop polls. NULL is accepted. */
+void mp_rooms_flush(mp_rooms *rooms);
+
 /* Ends what the rooms do; to be called before the links are closed. NULL is accepted. */
 void mp_rooms_close(mp_rooms *rooms);
 

@@ -27,13 +27,15 @@ typedef struct mp_room {
 struct moonpool_room {
   mp_room *room;
   moonpool_room_options options; /* backlog: ours, or NULL */
+  struct mp_terms *terms;        /* room_publish.c's; NULL: nothing was said by it yet */
 };
 
 struct mp_rooms {
   moonpool *client;
   mp_room **buckets;
-  size_t size, count;                             /* of buckets, a power of 2; of rooms */
-  uint64_t random;                                /* state of mp_rooms_random */
+  size_t size, count;               /* of buckets, a power of 2; of rooms */
+  uint64_t random;                  /* state of mp_rooms_random */
+  struct mp_publishing *publishing; /* room_publish.c\'s; NULL: nothing was said yet */
   moonpool_script *scripts[MP_REDIS_SCRIPTS + 1]; /* by index; NULL: not used yet */
 };
 
