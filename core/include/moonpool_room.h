@@ -188,13 +188,17 @@ typedef struct moonpool_entry {
 } moonpool_entry;
 
 /* Exactly once: the messages, oldest first, or the error. Entries of the log that are none of ours
- * are left out. */
+ * are left out. The error: EARG (the handle asks for another kind than the room has), EREDIS (a key
+ * is of the wrong type: the message names it), ETOOBIG (below), EPERM, ECONN, ETIMEOUT, ECLOSED ...
+ */
 typedef void (*moonpool_history_cb)(const moonpool_entry *entries, size_t count,
                                     const moonpool_error *error, void *ctx);
 
-/* Reads the history, cut exactly to what the room keeps. In a list, what is asked by time or id is
- * looked for from its newest end. Returns MOONPOOL_OK, or without calling `cb`: EARG, EQUEUE,
- * ECLOSED, ENOMEM. */
+/* Reads the history as it is when Redis hears of it, cut exactly to what the room keeps; a room
+ * that is not there has none. A stream and a sorted set are read in pages (the option `page`), by
+ * place. A list is read from its newest end: what is asked by time or id is looked for there, in
+ * the newest 131072 entries; further back is ETOOBIG. Returns MOONPOOL_OK, or without calling `cb`:
+ * EQUEUE, ECLOSED, ENOMEM. */
 MOONPOOL_EXTERN int moonpool_room_history(moonpool_room *room, const moonpool_history_query *query,
                                           uint64_t timeout, moonpool_history_cb cb, void *ctx);
 
