@@ -49,12 +49,6 @@ static moonpool_bytes kind_text(moonpool_history_kind kind) {
 
 enum { KEYS_FIXED = 4, ARGS_FIXED = 5, ARGS_EACH = 4 };
 
-/* The call's words in the client's scratch; valid until the next call. */
-typedef struct words {
-  moonpool_bytes *keys, *args;
-  size_t key_count, arg_count;
-} words;
-
 /* The four keys of the room, behind one another in the scratch; 0 without memory. */
 static int put_room_keys(const mp_publisher *pub, mp_buf *scratch, size_t lens[KEYS_FIXED]) {
   static const char *const suffixes[] = {"log", "head", "config", "backlog"};
@@ -71,7 +65,7 @@ static int put_room_keys(const mp_publisher *pub, mp_buf *scratch, size_t lens[K
   return 1;
 }
 
-static void put_messages(const mp_publisher *pub, size_t count, words *w, char *hex) {
+static void put_messages(const mp_publisher *pub, size_t count, mp_publish_call *w, char *hex) {
   const mp_publish *m = pub->first;
   for (size_t i = 0; i < count; i++, m = m->next) {
     const char *action = m->bytes + m->key_len, *body = action + m->action_len;
@@ -87,7 +81,7 @@ static void put_messages(const mp_publisher *pub, size_t count, words *w, char *
 
 /* The scratch holds the words, the hexadecimal digits, the room's keys: 0 without memory. */
 static int make_words(const mp_publisher *pub, size_t count, size_t keyed, mp_buf *scratch,
-                      words *w, char numbers[3][24]) {
+                      mp_publish_call *w, char numbers[3][24]) {
   const mp_terms *terms = pub->first->terms;
   size_t key_max = KEYS_FIXED + keyed, arg_max = ARGS_FIXED + ARGS_EACH * count;
   size_t table = (key_max + arg_max) * sizeof(moonpool_bytes), hex = count * 2 * HEX;
@@ -123,42 +117,58 @@ static uint64_t timeout_of(const mp_publisher *pub, size_t count, uint64_t now) 
   return (deadline > now ? deadline - now : 0) + GRACE;
 }
 
-static void on_batch(const moonpool_reply *reply, const moonpool_error *error, void *ctx);
 static void fail_batch(mp_publisher *pub, size_t count, int status, const char *reason);
 static void pause_sending(mp_publisher *pub);
 
-static void send_batch(mp_publisher *pub) {
-  moonpool *client = pub->room->client;
-  mp_publishing *p = client->rooms->publishing;
-  char numbers[3][24];
-  words w;
-  size_t keyed, count = next_batch(pub, &keyed);
-  int status = MOONPOOL_ENOMEM;
-  if (make_words(pub, count, keyed, &p->scratch, &w, numbers))
-    status = mp_room_call(pub->room, &mp_redis_publish, w.key_count, w.keys, w.arg_count, w.args,
-                          timeout_of(pub, count, uv_now(client->loop)), on_batch, pub);
-  if (status == MOONPOOL_OK)
-    pub->in_flight = count;
-  else if (status == MOONPOOL_EQUEUE)
-    pause_sending(pub);
-  else
-    fail_batch(pub, count, status, moonpool_status_text(status));
+static void on_batch(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
+  mp_publisher_take_outcome(ctx, reply, error, (mp_acks){0});
 }
 
-/* A callback may close the client, or end publishers: begins anew after each batch. */
+static int send_call(mp_publisher *pub, const mp_publish_call *w) {
+  if (pub->first->terms->replicas) return mp_publisher_send_durable(pub, w);
+  return mp_room_call(pub->room, &mp_redis_publish, w->key_count, w->keys, w->arg_count, w->args,
+                      w->timeout, on_batch, pub);
+}
+
+/* 1, or 0 when something was told, and anything may have changed. */
+static int send_batch(mp_publisher *pub) {
+  moonpool *client = pub->room->client;
+  char numbers[3][24];
+  mp_publish_call w;
+  size_t keyed, count = next_batch(pub, &keyed);
+  int status = MOONPOOL_ENOMEM;
+  if (make_words(pub, count, keyed, &client->rooms->publishing->scratch, &w, numbers)) {
+    w.timeout = timeout_of(pub, count, uv_now(client->loop));
+    status = send_call(pub, &w);
+  }
+  if (status == MOONPOOL_OK) {
+    pub->in_flight = count;
+    return 1;
+  }
+  if (status == MOONPOOL_EQUEUE) {
+    pause_sending(pub);
+    return 1;
+  }
+  fail_batch(pub, count, status, moonpool_status_text(status));
+  return 0;
+}
+
 void mp_publishing_flush(mp_publishing *p) {
   if (!p || p->client->is_closed) return;
   uint64_t now = uv_now(p->client->loop);
   mp_publisher *pub = p->listed;
   while (pub) {
-    if (pub->first && !pub->in_flight && (!pub->paused || pub->paused <= now)) {
-      pub->paused = 0;
-      send_batch(pub);
-      if (p->client->is_closed) return;
-      pub = p->listed; /* who has sent has something in flight, or is out */
+    if (!pub->first || pub->in_flight || pub->paused > now) {
+      pub = pub->next;
       continue;
     }
-    pub = pub->next;
+    pub->paused = 0;
+    if (send_batch(pub)) {
+      pub = pub->next;
+      continue;
+    }
+    if (p->client->is_closed) return;
+    pub = p->listed;
   }
 }
 
@@ -215,10 +225,28 @@ static void fail_with_words(mp_publisher *pub, mp_publish *m, moonpool_bytes wor
   mp_publish_fail(pub, m, status, reason);
 }
 
-static void tell_stored(mp_publisher *pub, mp_publish *m, moonpool_bytes id_text,
-                        long long result) {
-  char text[MOONPOOL_ID_SIZE], message[MOONPOOL_ROOM_NAME_MAX + 64];
-  moonpool_stored stored = {.receivers = result > 0 ? result : 0, .is_repeat = result == -1};
+/* What is not as it was asked for though the message is stored: 0 when nothing is. */
+static int describe_shortfall(const mp_publisher *pub, long long result, mp_acks acks,
+                              char *message, size_t size) {
+  const char *channel = pub->room->channel;
+  if (result == -2)
+    snprintf(message, size, "%s: stored, not announced: Redis's ACL refuses PUBLISH", channel);
+  else if (acks.asked && acks.got < 0)
+    snprintf(message, size, "%s: stored, not known to be replicated", channel);
+  else if (acks.got < (long long)acks.asked)
+    snprintf(message, size, "%s: stored, not replicated: %lld of %u replicas have it", channel,
+             acks.got, acks.asked);
+  else
+    return 0;
+  return 1;
+}
+
+static void tell_stored(mp_publisher *pub, mp_publish *m, moonpool_bytes id_text, long long result,
+                        mp_acks acks) {
+  char text[MOONPOOL_ID_SIZE], message[MOONPOOL_ROOM_NAME_MAX + 100];
+  moonpool_stored stored = {.receivers = result > 0 ? result : 0,
+                            .is_repeat = result == -1,
+                            .replicas = acks.got > 0 ? (unsigned)acks.got : 0};
   moonpool_error error = {MOONPOOL_EPARTIAL, message};
   if (moonpool_id_parse(id_text, &stored.id) != MOONPOOL_OK) {
     mp_publish_fail(pub, m, MOONPOOL_EPROTO, "the script answered with no id");
@@ -227,13 +255,13 @@ static void tell_stored(mp_publisher *pub, mp_publish *m, moonpool_bytes id_text
   memcpy(text, id_text.data, id_text.len);
   text[id_text.len] = '\0';
   stored.id_text = text;
-  snprintf(message, sizeof message, "%s: stored, not announced: Redis's ACL refuses PUBLISH",
-           pub->room->channel);
-  mp_publish_finish(pub, m, &stored, result == -2 ? &error : NULL);
+  int is_partial = describe_shortfall(pub, result, acks, message, sizeof message);
+  mp_publish_finish(pub, m, &stored, is_partial ? &error : NULL);
 }
 
 /* Two replies for each: an id, or words, and a number. */
-static void tell_results(mp_publisher *pub, mp_publish *list, const moonpool_reply *reply) {
+static void tell_results(mp_publisher *pub, mp_publish *list, const moonpool_reply *reply,
+                         mp_acks acks) {
   const moonpool_reply *node = reply->u.list.first;
   while (list) {
     mp_publish *m = list;
@@ -246,7 +274,7 @@ static void tell_results(mp_publisher *pub, mp_publish *list, const moonpool_rep
     if (number->u.integer == -3)
       fail_with_words(pub, m, node->u.string);
     else
-      tell_stored(pub, m, node->u.string, number->u.integer);
+      tell_stored(pub, m, node->u.string, number->u.integer, acks);
     node = number->next;
   }
 }
@@ -296,7 +324,7 @@ static int is_passing(const moonpool_reply *reply) {
 }
 
 static void take_outcome(mp_publisher *pub, size_t count, const moonpool_reply *reply,
-                         const moonpool_error *error) {
+                         const moonpool_error *error, mp_acks acks) {
   if (is_passing(reply)) {
     forget_over(pub, count);
     pause_sending(pub);
@@ -304,7 +332,7 @@ static void take_outcome(mp_publisher *pub, size_t count, const moonpool_reply *
   }
   pub->attempts = 0;
   if (reply && reply->type == MOONPOOL_ARRAY)
-    tell_results(pub, mp_publisher_detach(pub, count), reply);
+    tell_results(pub, mp_publisher_detach(pub, count), reply, acks);
   else if (reply && reply->type == MOONPOOL_ERROR)
     tell_refused(pub, mp_publisher_detach(pub, count), reply);
   else if (error && (error->status == MOONPOOL_ECONN || error->status == MOONPOOL_ETIMEOUT))
@@ -315,16 +343,24 @@ static void take_outcome(mp_publisher *pub, size_t count, const moonpool_reply *
                          error ? error->message : "the script's answer is none");
 }
 
-static void on_batch(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
-  mp_publisher *pub = ctx;
+void mp_publisher_take_outcome(mp_publisher *pub, const moonpool_reply *reply,
+                               const moonpool_error *error, mp_acks acks) {
   mp_room *room = pub->room;
   size_t count = pub->in_flight;
   room->refs++;
   pub->in_flight = 0;
   if (room->client) { /* else what waited was told when the client was closed */
-    take_outcome(pub, count, reply, error);
+    take_outcome(pub, count, reply, error, acks);
     if (room->client && pub->first) mp_client_mark_dirty(room->client);
   }
   mp_publisher_settle(pub);
   mp_room_release(room);
+}
+
+void mp_publisher_send_again(mp_publisher *pub) {
+  size_t count = pub->in_flight;
+  pub->in_flight = 0;
+  forget_over(pub, count);
+  if (pub->first) mp_client_mark_dirty(pub->room->client);
+  mp_publisher_settle(pub);
 }

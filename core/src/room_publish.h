@@ -55,6 +55,7 @@ struct mp_publishing {
   mp_deadline deadline;
   uv_timer_t pause;
   mp_buf scratch;
+  int is_loaded; /* Redis knows the script, for all that durable batches have seen */
 };
 
 /* ---- room_publish.c ---- */
@@ -103,6 +104,32 @@ void mp_publishing_flush(mp_publishing *publishing);
 
 /* The pause of some publisher may be over. */
 void mp_publishing_on_pause(uv_timer_t *timer);
+
+/* How many replicas have what was stored. */
+typedef struct mp_acks {
+  unsigned asked; /* 0: nobody asked */
+  long long got;  /* -1: unknown */
+} mp_acks;
+
+/* What became of the publisher's batch, told to its messages; the script's reply may be a copy. */
+void mp_publisher_take_outcome(mp_publisher *publisher, const moonpool_reply *reply,
+                               const moonpool_error *error, mp_acks acks);
+
+/* Redis has done nothing with the batch: it is sent again, all of it. */
+void mp_publisher_send_again(mp_publisher *publisher);
+
+/* A call of the script, its words in the client's scratch. */
+typedef struct mp_publish_call {
+  moonpool_bytes *keys, *args;
+  size_t key_count, arg_count;
+  uint64_t timeout; /* ms */
+} mp_publish_call;
+
+/* ---- room_durable.c ---- */
+
+/* Sends the batch together with a WAIT for the replicas, on a link of the pool; a status as that of
+ * mp_room_call. */
+int mp_publisher_send_durable(mp_publisher *publisher, const mp_publish_call *call);
 
 /* ---- room_say.c ---- */
 

@@ -189,6 +189,81 @@ TEST(deleting_and_clearing_are_stored) {
   }
 }
 
+TEST(too_few_replicas_are_told_and_the_message_is_stored) {
+  fixture f;
+  moonpool_room_options options;
+  begin(&f);
+  moonpool_room_options_init(&options);
+  options.replicas = 1;
+  options.replicas_timeout = 1;
+  moonpool_room *room = open_room(&f, "chatty", &options);
+  for (int i = 1; i <= 3; i++) {
+    said *s = said_now(&f, room, "hi", "");
+    CHECK_INT(s->status, MOONPOOL_EPARTIAL);
+    CHECK_STR(s->message, "room:chatty: stored, not replicated: 0 of 1 replicas have it");
+    CHECK(s->is_stored);
+    CHECK_INT(s->id.seq, i);
+    ask(&f, "SCRIPT FLUSH");
+  }
+  ask(&f, "SET {room:chatty}:config x");
+  said *s = said_now(&f, room, "hi", "");
+  CHECK_INT(s->status, MOONPOOL_EARG);
+  CHECK_STR(s->message, "room:chatty: its configuration is none: x");
+  CHECK_STR(ask(&f, "XLEN {room:chatty}:log"), ":3");
+  moonpool_room_close(room);
+  teardown(&f);
+}
+
+TEST(who_may_not_publish_stores_without_announcing) {
+  fixture f;
+  begin(&f);
+  moonpool_room *room = open_room(&f, "chatty", NULL);
+  ask(&f, "ACL SETUSER default resetchannels");
+  said s = *said_now(&f, room, "hi", "");
+  ask(&f, "ACL SETUSER default allchannels");
+  CHECK_INT(s.status, MOONPOOL_EPARTIAL);
+  CHECK_STR(s.message, "room:chatty: stored, not announced: Redis's ACL refuses PUBLISH");
+  CHECK_STR(ask(&f, "XLEN {room:chatty}:log"), ":1");
+  moonpool_room_close(room);
+  teardown(&f);
+}
+
+TEST(a_redis_without_memory_refuses_and_uses_no_number) {
+  fixture f;
+  begin(&f);
+  moonpool_room *room = open_room(&f, "chatty", NULL);
+  said_now(&f, room, "hi", "");
+  ask(&f, "CONFIG SET maxmemory 1");
+  said s = *said_now(&f, room, "hi", "");
+  ask(&f, "CONFIG SET maxmemory 0");
+  CHECK_INT(s.status, MOONPOOL_EREDIS);
+  CHECK(strstr(s.message, "room:chatty: OOM"));
+  CHECK_INT(said_now(&f, room, "hi", "")->id.seq, 2);
+  moonpool_room_close(room);
+  teardown(&f);
+}
+
+TEST(what_passes_is_waited_for_in_its_place) {
+  fixture f, other;
+  said s[2] = {{0}};
+  begin(&f);
+  setup_another(&other);
+  moonpool_room *room = open_room(&f, "chatty", NULL);
+  ask(&other, "CONFIG SET min-replicas-to-write 1"); /* NOREPLICAS */
+  say(room, "first", &s[0]);
+  for (int i = 0; i < 30; i++) uv_run(&f.loop, UV_RUN_ONCE);
+  say(room, "second", &s[1]);
+  for (int i = 0; i < 30; i++) uv_run(&f.loop, UV_RUN_ONCE);
+  CHECK_INT(s[0].count + s[1].count, 0);
+  ask(&other, "CONFIG SET min-replicas-to-write 0");
+  RUN_UNTIL(&f, s[0].count && s[1].count);
+  CHECK(!s[0].status && !s[1].status);
+  CHECK(s[0].id.seq == 1 && s[1].id.seq == 2);
+  moonpool_room_close(room);
+  teardown(&other);
+  teardown(&f);
+}
+
 TEST(closing_the_client_ends_what_waits_and_what_is_on_its_way) {
   fixture f;
   said s[5] = {{0}};
@@ -316,6 +391,10 @@ static const test_case tests[] = {
     TEST_CASE(a_wrong_key_is_named_and_wedges_nothing),
     TEST_CASE(ids_rise_though_the_clock_falls),
     TEST_CASE(deleting_and_clearing_are_stored),
+    TEST_CASE(too_few_replicas_are_told_and_the_message_is_stored),
+    TEST_CASE(who_may_not_publish_stores_without_announcing),
+    TEST_CASE(a_redis_without_memory_refuses_and_uses_no_number),
+    TEST_CASE(what_passes_is_waited_for_in_its_place),
     TEST_CASE(closing_the_client_ends_what_waits_and_what_is_on_its_way),
     TEST_CASE(a_deadline_ends_waiting),
     TEST_CASE(in_any_storm_messages_are_stored_in_order_and_once),
