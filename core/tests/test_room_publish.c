@@ -264,6 +264,55 @@ TEST(what_passes_is_waited_for_in_its_place) {
   teardown(&f);
 }
 
+/* What was told of something that gives nothing back. */
+static void on_done(const moonpool_error *error, void *ctx) {
+  take_call(ctx, NULL, error);
+}
+
+TEST(what_a_room_keeps_can_be_changed) {
+  fixture f;
+  call done = {0};
+  begin(&f);
+  moonpool_room *room = open_room(&f, "chatty", NULL);
+  static said s[300];
+  for (int i = 0; i < 300; i++) say(room, "hi", &s[i]);
+  RUN_UNTIL(&f, s[299].count);
+  CHECK_INT(moonpool_room_configure(room, -2, 0, 0, on_done, &done), MOONPOOL_EARG);
+  CHECK_INT(moonpool_room_configure(room, 10, 3600000, 0, on_done, &done), MOONPOOL_OK);
+  RUN_UNTIL(&f, done.count);
+  CHECK_STR(done.message, "");
+  CHECK(strstr(ask(&f, "GET {room:chatty}:config"), "stream 10 3600000 "));
+  said_now(&f, room, "hi", "");
+  int left = atoi(ask(&f, "XLEN {room:chatty}:log") + 1);
+  CHECK(left >= 10 && left < 300); /* Redis trims a stream by whole nodes */
+  ask(&f, "SET {room:chatty}:config x");
+  done = (call){0};
+  CHECK_INT(moonpool_room_configure(room, -1, 5, 0, on_done, &done), MOONPOOL_OK);
+  RUN_UNTIL(&f, done.count);
+  CHECK_INT(done.status, MOONPOOL_EARG);
+  CHECK_STR(done.message, "room:chatty: its configuration is none");
+  moonpool_room_close(room);
+  teardown(&f);
+}
+
+TEST(a_destroyed_room_leaves_no_key_and_others_alone) {
+  fixture f;
+  call done = {0};
+  begin(&f);
+  moonpool_room *room = open_room(&f, "a*b", NULL), *other = open_room(&f, "axb", NULL);
+  for (int i = 0; i < 5; i++) said_now(&f, room, "hi", "");
+  said_now(&f, other, "hi", "k");
+  CHECK_INT(moonpool_room_destroy(room, 0, on_done, &done), MOONPOOL_OK);
+  RUN_UNTIL(&f, done.count);
+  CHECK_STR(done.message, "");
+  CHECK_STR(ask(&f, "DBSIZE"), ":4"); /* log, head, config, the key's record */
+  CHECK_INT(said_now(&f, room, "hi", "")->id.seq, 1);
+  CHECK_INT(said_now(&f, other, "hi", "k")->is_repeat, 1);
+  moonpool_room_close(room);
+  moonpool_room_close(other);
+  teardown(&f);
+}
+
 TEST(closing_the_client_ends_what_waits_and_what_is_on_its_way) {
   fixture f;
   said s[5] = {{0}};
@@ -395,6 +444,8 @@ static const test_case tests[] = {
     TEST_CASE(who_may_not_publish_stores_without_announcing),
     TEST_CASE(a_redis_without_memory_refuses_and_uses_no_number),
     TEST_CASE(what_passes_is_waited_for_in_its_place),
+    TEST_CASE(what_a_room_keeps_can_be_changed),
+    TEST_CASE(a_destroyed_room_leaves_no_key_and_others_alone),
     TEST_CASE(closing_the_client_ends_what_waits_and_what_is_on_its_way),
     TEST_CASE(a_deadline_ends_waiting),
     TEST_CASE(in_any_storm_messages_are_stored_in_order_and_once),
