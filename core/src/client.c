@@ -35,7 +35,8 @@ static void on_gathered(uv_idle_t *gathered) {
   uv_idle_stop(gathered);
   if (client->empty) mp_client_end_empty(client, NULL);
   if (client->is_closed) return;
-  mp_rooms_flush(client->rooms);
+  if (client->feeds && mp_feeds_flush(client->feeds)) mp_hub_drain(client->hub);
+  if (!client->is_closed) mp_rooms_flush(client->rooms);
   if (!client->is_closed) mp_hub_flush(client->hub);
   if (!client->is_closed) mp_pool_flush(client->pool);
   if (!client->is_closed) mp_link_flush(client->link);
@@ -51,6 +52,7 @@ void mp_client_mark_dirty(moonpool *client) {
 static void on_ready(void *ctx) {
   moonpool *client = ctx;
   mp_scripts_ready(client->scripts);
+  mp_feeds_ready(client->feeds);
   mp_client_tell_waiters(client, UINT64_MAX, NULL);
 }
 
@@ -107,6 +109,7 @@ void mp_client_let_go(void *ctx) {
   moonpool *client = ctx;
   if (--client->holds > 0) return;
   end_waiters(client);
+  mp_feeds_free(client->feeds);
   mp_rooms_free(client->rooms);
   mp_client_free_sessions(client);
   moonpool_allocator allocator = client->allocator;
@@ -184,6 +187,48 @@ static int make_canary(moonpool *client, uint64_t seed) {
   return MOONPOOL_OK;
 }
 
+/* ---- events ---------------------------------------------------------------------------------- */
+
+/* What a message that was read is to the feeds comes first, what they have fetched last. */
+int moonpool_next(moonpool *client, const moonpool_event **event) {
+  mp_feeds *feeds;
+  for (;;) {
+    if ((feeds = client->feeds) && mp_feeds_next(feeds, event)) return 1;
+    int got = mp_hub_next(client->hub, event);
+    if (got == MP_HUB_TAKEN) continue;
+    if (got) return got;
+    feeds = client->feeds;
+    return feeds && mp_feeds_next_fetched(feeds, event);
+  }
+}
+
+static void tell_listeners(moonpool *client) {
+  const moonpool_event *event;
+  int got;
+  while ((got = moonpool_next(client, &event)) != 0) {
+    if (got != 1) continue;
+    if (event->type == MOONPOOL_ROOM)
+      mp_feed_tell(event);
+    else
+      mp_subscription_tell(event);
+  }
+}
+
+/* The hub's drain. */
+static void drain(moonpool *client, void *ctx) {
+  (void)ctx;
+  if (client->drain)
+    client->drain(client, client->drain_ctx);
+  else
+    tell_listeners(client);
+  if (client->feeds && !client->is_closed) mp_feeds_keep(client->feeds);
+}
+
+void moonpool_set_drain(moonpool *client, moonpool_drain_cb callback, void *ctx) {
+  client->drain = callback;
+  client->drain_ctx = ctx;
+}
+
 static int make_links(moonpool *client) {
   mp_link_config config = {.loop = client->loop,
                            .allocator = &client->allocator,
@@ -216,6 +261,7 @@ static int make_links(moonpool *client) {
   client->holds++;
   client->hub = mp_hub_new(&hub);
   if (!client->hub) return MOONPOOL_ENOMEM;
+  mp_hub_set_drain(client->hub, drain, NULL);
   client->holds++;
   return client->options.canary ? make_canary(client, hub.link.seed) : MOONPOOL_OK;
 }
@@ -259,6 +305,7 @@ void moonpool_close(moonpool *client, moonpool_close_cb cb, void *ctx) {
   client->on_gone = cb;
   client->gone_ctx = ctx;
   client->holds++; /* ours, until the end of this function */
+  mp_feeds_close(client->feeds);
   mp_rooms_close(client->rooms);
   if (client->canary) mp_canary_close(client->canary, mp_client_let_go, client);
   if (client->hub) mp_hub_close(client->hub, mp_client_let_go, client);
@@ -300,12 +347,4 @@ int moonpool_subscribe(moonpool *client, moonpool_kind kind, const moonpool_byte
   *subscription = NULL;
   if (client->is_closed) return MOONPOOL_ECLOSED;
   return mp_hub_subscribe(client->hub, kind, names, count, listener, confirm, ctx, subscription);
-}
-
-void moonpool_set_drain(moonpool *client, moonpool_drain_cb drain, void *ctx) {
-  if (!client->is_closed) mp_hub_set_drain(client->hub, drain, ctx);
-}
-
-int moonpool_next(moonpool *client, const moonpool_event **event) {
-  return mp_hub_next(client->hub, event);
 }

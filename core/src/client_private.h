@@ -4,6 +4,7 @@
 #define MP_CLIENT_PRIVATE_H
 
 #include "canary.h"
+#include "feed.h"
 #include "hub.h"
 #include "link.h"
 #include "pool.h"
@@ -32,6 +33,7 @@ struct moonpool {
   mp_pool *pool;
   mp_scripts *scripts;   /* NULL: none was prepared */
   mp_rooms *rooms;       /* NULL: none was opened */
+  mp_feeds *feeds;       /* likewise */
   mp_canary *canary;     /* NULL: none is asked for */
   mp_sentinel *sentinel; /* of a URL with a service; else NULL */
   uv_idle_t gathered;
@@ -44,6 +46,8 @@ struct moonpool {
   int is_closed, holds;
   moonpool_state_cb on_state; /* NULL: nobody */
   void *state_ctx;
+  moonpool_drain_cb drain; /* NULL: the listeners are called */
+  void *drain_ctx;
   moonpool_close_cb on_gone;
   void *gone_ctx;
 };

@@ -28,6 +28,20 @@ int mp_hub_subscribe(mp_hub *hub, moonpool_kind kind, const moonpool_bytes *name
 void mp_hub_set_drain(mp_hub *hub, moonpool_drain_cb drain, void *ctx);
 int mp_hub_next(mp_hub *hub, const moonpool_event **event);
 
+/* Calls the subscription's listener. */
+void mp_subscription_tell(const moonpool_event *event);
+
+/* What mp_hub_next also gives: an event was one of an internal subscription, and its listener was
+ * called; what it borrows lives until the next call. */
+#define MP_HUB_TAKEN 3
+
+/* Offers what is there to the drain, of which there must be one. */
+void mp_hub_drain(mp_hub *hub);
+
+/* The subscription is a part of the client's, not the program's: its events go to its listener even
+ * where a drain is set, messages and those of reconnects and refusals. */
+void mp_hub_set_internal(moonpool_subscription *subscription);
+
 /* As mp_link_move. */
 void mp_hub_move(mp_hub *hub, const char *address);
 

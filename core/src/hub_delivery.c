@@ -206,7 +206,7 @@ static void take_push(mp_hub *hub, const moonpool_reply *push) {
 
 /* ---- delivery -------------------------------------------------------------------------------- */
 
-int mp_hub_next(mp_hub *hub, const moonpool_event **event) {
+static int next_event(mp_hub *hub, const moonpool_event **event) {
   const moonpool_reply *push;
   for (;;) {
     if (hub->cursor && take_cursor(hub, event)) return 1;
@@ -225,11 +225,15 @@ int mp_hub_next(mp_hub *hub, const moonpool_event **event) {
   }
 }
 
-static void default_drain(mp_hub *hub) {
-  const moonpool_event *event;
-  int got;
-  while ((got = mp_hub_next(hub, &event)) != 0)
-    if (got == 1) event->subscription->listener(event);
+int mp_hub_next(mp_hub *hub, const moonpool_event **event) {
+  int got = next_event(hub, event);
+  if (got != 1 || !mp_sub_is_internal((*event)->subscription)) return got;
+  (*event)->subscription->listener(*event);
+  return MP_HUB_TAKEN;
+}
+
+void mp_subscription_tell(const moonpool_event *event) {
+  event->subscription->listener(event);
 }
 
 static moonpool_bytes keep_bytes(mp_buf *kept, moonpool_bytes bytes) {
@@ -261,10 +265,7 @@ static void keep_event(mp_hub *hub) {
 void mp_hub_drain(mp_hub *hub) {
   if (hub->is_closed || hub->is_draining) return;
   hub->is_draining = 1;
-  if (hub->drain)
-    hub->drain(hub->config.client, hub->drain_ctx);
-  else
-    default_drain(hub);
+  hub->drain(hub->config.client, hub->drain_ctx);
   hub->is_draining = 0;
   if (!hub->is_closed && (hub->cursor || hub->leaver)) keep_event(hub);
 }

@@ -54,7 +54,7 @@ struct moonpool_subscription {
   uint32_t size : 23; /* at most MP_SUB_NAMES_MAX */
   uint32_t state : 2; /* mp_sub_state */
   uint32_t is_due : 1;
-  uint32_t events : 6; /* bits by moonpool_event_type */
+  uint32_t events : 6; /* bits by moonpool_event_type; that of messages: it is internal */
   mp_listener names[];
 };
 
@@ -136,9 +136,6 @@ void mp_hub_defer(mp_hub *hub, mp_entry *entry, const moonpool_error *error);
 /* Another event is to be delivered: not to those that are born from now on. */
 void mp_hub_begin_turn(mp_hub *hub);
 
-/* Delivers what has come, by the program's drain if it has set one. */
-void mp_hub_drain(mp_hub *hub);
-
 /* ---- hub.c ---- */
 
 /* Opens the link with the first subscription: MOONPOOL_OK or ENOMEM. */
@@ -150,6 +147,10 @@ static inline const char *mp_hub_address(const mp_hub *hub) {
 }
 
 /* ---- subscription.c ---- */
+
+static inline int mp_sub_is_internal(const moonpool_subscription *subscription) {
+  return subscription->events & MOONPOOL_EVENT_BIT(MOONPOOL_MESSAGE);
+}
 
 /* Fails the subscriptions that were not confirmed in time. */
 void mp_hub_expire_pending(void *ctx, uint64_t now);

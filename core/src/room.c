@@ -275,6 +275,7 @@ void moonpool_room_close(moonpool_room *handle) {
   if (!handle) return;
   mp_room *room = handle->room;
   moonpool_allocator allocator = room->allocator;
+  mp_feeds_close_of(handle);
   mp_terms_release(handle->terms, &allocator);
   mp_free(&allocator, (void *)(uintptr_t)handle->options.backlog);
   mp_free(&allocator, handle);

@@ -27,7 +27,8 @@ typedef struct mp_room {
 struct moonpool_room {
   mp_room *room;
   moonpool_room_options options; /* backlog: ours, or NULL */
-  struct mp_terms *terms;        /* room_publish.c's; NULL: nothing was said by it yet */
+  moonpool_feed *feeds;
+  struct mp_terms *terms; /* room_publish.c's; NULL: nothing was said by it yet */
 };
 
 struct mp_rooms {

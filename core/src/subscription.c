@@ -210,7 +210,12 @@ fail:
 }
 
 void moonpool_subscription_events(moonpool_subscription *s, unsigned bits) {
-  s->events = bits & 0x3f;
+  s->events = bits & 0x3e;
+}
+
+void mp_hub_set_internal(moonpool_subscription *s) {
+  s->events = MOONPOOL_EVENT_BIT(MOONPOOL_MESSAGE) | MOONPOOL_EVENT_BIT(MOONPOOL_RECONNECTED) |
+              MOONPOOL_EVENT_BIT(MOONPOOL_FAILED);
 }
 
 static void set_closing(moonpool_subscription *s, moonpool_confirm_cb confirm, void *ctx) {
