@@ -10,6 +10,7 @@
 --                         told to end; people:apart(): those that are processes
 --   one:records()         its facts so far: a list that grows
 --   one:is_done()         it has ended of itself; raises when it failed
+--   people:check()        raises when one of them has failed
 --   people:tell("writer")   those of the role are to end
 --   people:stop()           ends all at once
 --   people:facts()          { writers =, followers = } for checker.lua
@@ -170,6 +171,11 @@ function cast_methods:stop()
       one.process:wait()
     end
   end
+end
+
+-- Raises when one has failed.
+function cast_methods:check()
+  for _, one in ipairs(self.list) do one:is_done() end
 end
 
 -- ---- facts -------------------------------------------------------------------------------------

@@ -157,6 +157,7 @@ end
 local function add_late_follower(people, server)
   local one = people:add { role = "follower", name = "late" }
   wait.till(function()
+    people:check()
     for _, fact in ipairs(one:records()) do
       if fact.event == "begun" then return true end
     end

@@ -34,6 +34,7 @@ local ids = require "spec.chaos.ids"
 local checker = {}
 
 local LATE = 15
+local LINE = 300 -- bytes of a fault that are shown
 
 local function add(result, kind, who, format, ...)
   local faults = result.faults
@@ -160,7 +161,9 @@ function checker.describe(faults, most)
   local lines = {}
   for number = 1, math.min(#faults, most or 10) do
     local fault = faults[number]
-    lines[number] = ("%s: %s: %s"):format(fault.kind, fault.who, fault.text)
+    local text = fault.text
+    if #text > LINE then text = text:sub(1, LINE // 2) .. " … " .. text:sub(-LINE // 2) end
+    lines[number] = ("%s: %s: %s"):format(fault.kind, fault.who, text)
   end
   if #faults > #lines then lines[#lines + 1] = ("… and %d more"):format(#faults - #lines) end
   return table.concat(lines, "\n")

@@ -49,6 +49,7 @@ local function progress(people, count, followers)
     due[one] = count_messages(one) + count
   end
   wait.till(function()
+    people:check()
     for one, least in pairs(due) do
       local count_now = one.options.role == "writer" and count_stored or count_messages
       if count_now(one) < least then return false end

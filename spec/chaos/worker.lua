@@ -3,7 +3,7 @@
 --
 --   worker.run(options, record, is_stopped)   awaits; returns when is_stopped() and all is done
 --
--- options of both: role = "writer" | "follower", url, room, name, connect (options of
+-- options of both: role = "writer" | "follower" | "member", url, room, name, connect (options of
 -- moonpool.connect), room_options (of client:room). record(fact) is called at once with each fact,
 -- a flat table that JSON can hold.
 --
@@ -17,6 +17,9 @@
 -- is_unverified = true: a plain subscription in its place):
 --   { event = "begun" }                                    what is said from now on must come
 --   { event = "message", id =, user =, text = }, { event = "gap", … }, "reconnect", "live", "error"
+--
+-- A member (users): joins as each of them.
+--   { event = "begun" }                                    all have joined
 local moonpool = require "moonpool"
 local random = require "spec.chaos.random"
 
@@ -79,12 +82,11 @@ end
 
 -- ---- followers ---------------------------------------------------------------------------------
 
+-- The handler of messages is set last: until then, all that comes waits.
 local function follow(room, options, record, is_stopped)
   local stream = random.new(options.seed):fork(options.name)
-  room:on("message", function(message)
-    record { event = "message", id = message.id, user = message.user, text = message.text }
-    if options.slow and stream:chance(0.005) then moonpool.sleep(stream:float(0, options.slow)) end
-  end)
+  assert(room:follow(options.from and { from = options.from }))
+  record { event = "begun" }
   room:on("gap", function(gap)
     record { event = "gap", from = gap.from, to = gap.to, missing = gap.missing,
       reason = gap.reason }
@@ -92,13 +94,27 @@ local function follow(room, options, record, is_stopped)
   room:on("error", function(event)
     record { event = "error", message = event.message, code = event.code }
   end)
-  for _, event in ipairs { "reconnect", "live" } do
-    room:on(event, function() record { event = event } end)
+  room:on("reconnect", function() record { event = "reconnect" } end)
+  room:on("live", function() record { event = "live" } end)
+  room:on("message", function(message)
+    record { event = "message", id = message.id, user = message.user, text = message.text }
+    if options.slow and stream:chance(0.005) then moonpool.sleep(stream:float(0, options.slow)) end
+  end)
+  while not is_stopped() do moonpool.sleep(POLL_SECONDS) end
+end
+
+-- ---- members -----------------------------------------------------------------------------------
+
+local function be_there(client, options, record, is_stopped)
+  for _, user in ipairs(options.users) do
+    local room = assert(client:room(options.room, options.room_options))
+    assert(room:join { user = user })
   end
-  if options.from then assert(room:follow { from = options.from }) end
   record { event = "begun" }
   while not is_stopped() do moonpool.sleep(POLL_SECONDS) end
 end
+
+-- ---- without verification ----------------------------------------------------------------------
 
 -- A plain subscription that takes every frame as it comes: what a follower is without verification.
 local function listen(client, options, record, is_stopped)
@@ -131,6 +147,8 @@ function worker.run(options, record, is_stopped)
   local client = connect(options, is_stopped)
   if options.is_unverified then
     listen(client, options, record, is_stopped)
+  elseif options.role == "member" then
+    be_there(client, options, record, is_stopped)
   else
     local room = assert(client:room(options.room, options.room_options))
     local play = options.role == "writer" and write or follow
