@@ -288,7 +288,7 @@ mp_feeds *mp_feeds_of(moonpool *client); /* made when first needed; NULL without
 /* The line's next event, for all its seats; the rest of line->event is the caller's to fill. */
 static inline void mp_line_begin_event(mp_line *line, moonpool_room_event_type type) {
   line->event.type = type;
-  line->event.body.data = NULL;
+  line->event.body = (moonpool_bytes){NULL, 0};
   line->cursor = line->first;
   line->is_kept = 0;
   line->turn++;

@@ -62,6 +62,7 @@ static inline void on_feed_event(const moonpool_event *event) {
   CHECK_INT(event->type, MOONPOOL_ROOM);
   CHECK_INT(l->ends, 0);
   if (l->feed) CHECK(room->feed == l->feed);
+  CHECK(room->body.data || room->body.len == 0);
   switch (room->type) {
   case MOONPOOL_ROOM_MESSAGE:
     keep_id(l, &room->id);
