@@ -140,7 +140,8 @@ typedef struct moonpool_options {
   /* Of the sentinels that a redis+sentinel:// URL names; NULL: what that says, or none. */
   const char *sentinel_username, *sentinel_password;
 
-  uint64_t connect_timeout;  /* ms for one attempt, DNS and handshake included; default 5000 */
+  uint64_t connect_timeout;  /* ms for one attempt, DNS and handshake included, once more for a loop
+                                that was held up over its end; default 5000 */
   uint64_t command_timeout;  /* ms from the call to the reply; default 10000 */
   uint64_t heartbeat;        /* ms between PINGs of a silent link; lost after two; default 10000 */
   uint64_t canary;           /* ms between messages that the client sends to itself by way of Redis,

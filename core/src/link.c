@@ -29,6 +29,7 @@ static void close_timer(mp_link *link, uv_timer_t *timer) {
 void mp_link_drop_transport(mp_link *link) {
   if (link->is_looking) link->config.locator->cancel(link->config.locator, &link->lookup);
   link->is_looking = 0;
+  mp_deadline_stop(&link->deadline);
   if (!link->transport) return;
   mp_transport *transport = link->transport;
   link->transport = NULL;
@@ -119,6 +120,15 @@ void mp_link_start(mp_link *link) {
   uv_timer_start(&link->timer, on_start, 0, 0); /* failures are told from inside the loop */
 }
 
+static void on_due(void *ctx, uint64_t now) {
+  mp_link *link = ctx;
+  (void)now;
+  if (link->state == MOONPOOL_CONNECTING)
+    mp_link_miss_handshake(link);
+  else
+    mp_link_beat(link);
+}
+
 mp_link *mp_link_new(const mp_link_config *config) {
   mp_link *link = mp_calloc(config->allocator, sizeof *link);
   if (!link) return NULL;
@@ -127,8 +137,9 @@ mp_link *mp_link_new(const mp_link_config *config) {
   link->url = config->url;
   mp_requests_init(&link->requests, config->loop, config->allocator, config->url->address);
   uv_timer_init(config->loop, &link->timer);
+  mp_deadline_init(&link->deadline, config->loop, on_due, link);
   link->timer.data = link;
-  link->holds = 2;
+  link->holds = 3;
   return link;
 }
 
@@ -142,6 +153,7 @@ void mp_link_close(mp_link *link, void (*on_gone)(void *ctx), void *ctx) {
   link->gone_ctx = ctx;
   mp_link_drop_transport(link);
   close_timer(link, &link->timer);
+  close_timer(link, &link->deadline.timer);
   close_timer(link, &link->requests.deadline.timer);
   link->requests.is_closed = 1;
   mp_requests_fail(&link->requests, 1, &error);

@@ -12,7 +12,7 @@ static void become_ready(mp_link *link) {
   link->has_no_setinfo = link->handshake.has_no_setinfo;
   if (link->was_ever_ready) link->stats.reconnects++;
   link->was_ever_ready = 1;
-  uv_timer_stop(&link->timer);
+  mp_deadline_stop(&link->deadline);
   mp_link_start_heartbeat(link);
   mp_link_tell_state(link, NULL);
   if (link->state == MOONPOOL_READY) link->config.events->on_ready(link->config.ctx);
@@ -51,27 +51,19 @@ void mp_link_shake(mp_link *link, const moonpool_reply *reply) {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Until the transport is open, its own deadline holds: it knows more of what was late. */
-static void on_connect_timeout(uv_timer_t *timer) {
-  mp_link *link = timer->data;
-  if (link->state != MOONPOOL_CONNECTING) return;
+void mp_link_miss_handshake(mp_link *link) {
   char message[96];
   snprintf(message, sizeof message, "no answer to the handshake within %llu ms",
            (unsigned long long)link->config.options->connect_timeout);
   mp_link_fail(link, MOONPOOL_ETIMEOUT, message);
 }
 
-static void start_deadline(mp_link *link) {
-  uint64_t now = uv_now(link->config.loop);
-  if (!link->deadline) return;
-  uv_timer_start(&link->timer, on_connect_timeout, now < link->deadline ? link->deadline - now : 1,
-                 0);
-}
-
+/* Until the transport is open, its own deadline holds: it knows more of what was late. */
 static void on_open(void *ctx) {
   mp_link *link = ctx;
   link->is_shake_due = 0;
-  start_deadline(link);
+  link->deadline.patience = link->config.options->connect_timeout;
+  mp_deadline_watch(&link->deadline, mp_transport_deadline(link->transport));
   mp_handshake_start(&link->handshake, link->url, link->config.options->name,
                      link->config.is_subscriber);
   link->handshake.has_no_setinfo = link->has_no_setinfo;
@@ -123,8 +115,6 @@ static void open_link(mp_link *link, uint64_t spent) {
     return;
   }
   link->holds++;
-  uint64_t now = uv_now(link->config.loop);
-  link->deadline = timeout && timeout < UINT64_MAX - now ? now + timeout : 0;
 }
 
 static int take_location(mp_link *link, const mp_url *url) {
@@ -164,6 +154,6 @@ void mp_link_attempt(mp_link *link) {
   }
   link->looked_since = uv_now(link->config.loop);
   link->is_looking = 1;
-  link->lookup = (mp_lookup){.on_done = on_located, .ctx = link, .lost_at = link->lost_at};
+  link->lookup = (mp_lookup){.on_done = on_located, .ctx = link, .lost_in = link->lost_in};
   link->config.locator->look_up(link->config.locator, &link->lookup);
 }

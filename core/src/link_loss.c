@@ -70,7 +70,7 @@ void mp_link_go_down(mp_link *link, int status, const char *reason) {
   int was_ready = link->state == MOONPOOL_READY;
   uint64_t now = uv_now(link->config.loop);
   if (was_ready && now - link->ready_since >= STABLE_MS) link->attempts = 0;
-  if (was_ready) link->lost_at = now;
+  if (was_ready && link->config.locator) link->lost_in = link->config.locator->round;
   link->state = MOONPOOL_WAITING;
   link->leaving = NULL;
   mp_link_drop_transport(link);

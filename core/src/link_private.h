@@ -23,12 +23,12 @@ struct mp_link {
   mp_resp *resp;
   mp_handshake handshake;
   mp_requests requests;
-  uv_timer_t timer; /* CONNECTING: deadline; READY: heartbeat; WAITING: next attempt */
+  uv_timer_t timer;     /* WAITING: the next attempt */
+  mp_deadline deadline; /* CONNECTING: the handshake's end; READY: the next heartbeat */
   uint64_t random, ready_since, last_read;
-  uint64_t lost_at;     /* of the loop's clock: the last connection's end; 0: there was none */
+  unsigned lost_in;     /* the locator's round when the last connection ended */
   uint64_t retry_at;    /* of the loop's clock: WAITING: when the next attempt begins */
   unsigned down_traits; /* of what the last handshake was refused with: mp_trouble_trait */
-  uint64_t deadline;    /* of the attempt, in the loop's time; 0: none */
   unsigned attempts;
   int is_closed, was_ever_ready;
   int has_no_setinfo; /* the server does not know it: it is not asked again */
@@ -38,9 +38,9 @@ struct mp_link {
   uint64_t left_at, leave_pause;
   char last_error[MP_LINK_MESSAGE]; /* of the last attempt or connection */
   int blocking;                     /* as mp_link_count_blocking says */
-  int is_shake_due; /* the handshake's next command waits until the last one is written */
-  int has_read, has_pinged, is_late; /* since the last heartbeat */
-  int holds;                         /* handles and transports that libuv still has */
+  int is_shake_due;         /* the handshake's next command waits until the last one is written */
+  int has_read, has_pinged; /* since the last heartbeat */
+  int holds;                /* handles and transports that libuv still has */
   void (*on_gone)(void *ctx);
   void *gone_ctx;
   mp_link_stats stats;
@@ -65,6 +65,9 @@ void mp_link_attempt(mp_link *link);
 /* Takes a reply to the handshake. */
 void mp_link_shake(mp_link *link, const moonpool_reply *reply);
 
+/* The handshake has taken too long. */
+void mp_link_miss_handshake(mp_link *link);
+
 /* ---- link_read.c ---- */
 
 /* As mp_transport_events says. */
@@ -86,5 +89,8 @@ void mp_link_leave_if_answered(mp_link *link);
 
 /* The link is ready: asks after its peer from now on. */
 void mp_link_start_heartbeat(mp_link *link);
+
+/* It is time to do so. */
+void mp_link_beat(mp_link *link);
 
 #endif

@@ -12,7 +12,8 @@ typedef struct mp_lookup {
    * with the error, whose message names what was asked for. */
   void (*on_done)(void *ctx, const mp_url *url, const moonpool_error *error);
   void *ctx;
-  uint64_t lost_at; /* of the loop's clock, ms: what was asked before does not count; 0: all does */
+  unsigned lost_in; /* the locator's round when the last server was lost: no answer counts that was
+                       asked for in this round or before; 0: all count */
 } mp_lookup;
 
 typedef struct mp_locator {
@@ -21,6 +22,7 @@ typedef struct mp_locator {
   /* Of a lookup that is not done. */
   void (*cancel)(struct mp_locator *locator, mp_lookup *lookup);
   const char *service; /* the server must be its master, and ROLE say so; NULL: any server */
+  unsigned round;      /* of questions, counted as they begin */
 } mp_locator;
 
 #endif

@@ -149,7 +149,7 @@ static void answer(mp_sentinel *s, mp_lookup *lookup) {
 
 /* What the round that began last found out was asked after what was lost. */
 static int is_asked_since(const mp_sentinel *s, const mp_lookup *lookup) {
-  return s->round > 0 && s->began_at >= lookup->lost_at;
+  return s->locator.round > lookup->lost_in;
 }
 
 /* A callback may cancel others: after each the list is looked through from its beginning. */
@@ -182,10 +182,10 @@ static void end_round(mp_sentinel *s) {
   mp_probe *best = find_best(s);
   s->is_asking = 0;
   s->ended_at = now_of(s);
-  uv_timer_stop(&s->timer);
+  mp_deadline_stop(&s->timer);
   stop_probes(s);
   for (size_t i = 0; i < s->probe_count; i++)
-    if (has_answer(&s->probes[i])) s->peers[i].seen = s->peers[i].answered = s->round;
+    if (has_answer(&s->probes[i])) s->peers[i].seen = s->peers[i].answered = s->locator.round;
   if (best) {
     mp_peers_sort(s, (size_t)(best - s->probes));
     take_best(s, best);
@@ -201,8 +201,9 @@ static void end_round(mp_sentinel *s) {
   if (is_due && !s->is_closed && !s->is_asking) begin_round(s);
 }
 
-static void on_round_over(uv_timer_t *timer) {
-  mp_sentinel *s = timer->data;
+static void on_round_over(void *ctx, uint64_t now) {
+  mp_sentinel *s = ctx;
+  (void)now;
   for (size_t i = 0; i < s->probe_count; i++) {
     mp_probe *p = &s->probes[i];
     if (p->is_done || has_answer(p)) continue;
@@ -235,12 +236,17 @@ static int is_decided(const mp_sentinel *s) {
   return running == 0 || (is_urgent(s) && is_majority(s, current));
 }
 
+static void end_round_in(mp_sentinel *s, uint64_t ms) {
+  mp_deadline_stop(&s->timer);
+  mp_deadline_watch(&s->timer, mp_deadline_after(now_of(s), ms));
+}
+
 static void go_on_asking(mp_sentinel *s) {
   if (is_decided(s))
     end_round(s);
   else if (is_urgent(s) && count_answers(s) > 0 && !s->is_late) {
     s->is_late = 1;
-    uv_timer_start(&s->timer, on_round_over, GRACE_MS, 0);
+    end_round_in(s, GRACE_MS);
   }
 }
 
@@ -277,13 +283,13 @@ static void start_probe(mp_sentinel *s, size_t i) {
 static void begin_round(mp_sentinel *s) {
   s->is_asking = 1;
   s->is_again = s->is_late = 0;
-  s->round++;
+  s->locator.round++;
   s->probe_count = s->peer_count;
   uv_update_time(s->config.link.loop);
-  s->began_at = now_of(s);
   for (size_t i = 0; i < s->probe_count; i++) start_probe(s, i);
   /* Where there is no memory for any of them, the round ends from inside the loop, too. */
-  uv_timer_start(&s->timer, on_round_over, is_decided(s) ? 0 : s->options.connect_timeout, 0);
+  s->timer.patience = s->options.connect_timeout;
+  end_round_in(s, is_decided(s) ? 0 : s->options.connect_timeout);
 }
 
 void mp_sentinel_ask(mp_sentinel *s) {
@@ -371,7 +377,7 @@ mp_sentinel *mp_sentinel_new(const mp_sentinel_config *config) {
   s->config = *config;
   s->allocator = config->link.allocator;
   s->url = config->link.url;
-  s->locator = (mp_locator){look_up, cancel, s->url->service};
+  s->locator = (mp_locator){look_up, cancel, s->url->service, 0};
   s->epoch = -1;
   s->like = (mp_url){.tls = s->url->tls,
                      .username = s->url->sentinel_username,
@@ -382,9 +388,9 @@ mp_sentinel *mp_sentinel_new(const mp_sentinel_config *config) {
     free_memory(s);
     return NULL;
   }
-  uv_timer_init(config->link.loop, &s->timer);
+  mp_deadline_init(&s->timer, config->link.loop, on_round_over, s);
   uv_timer_init(config->link.loop, &s->checked);
-  s->timer.data = s->checked.data = s;
+  s->timer.timer.data = s->checked.data = s;
   s->holds = 2;
   return s;
 }
@@ -401,6 +407,6 @@ void mp_sentinel_close(mp_sentinel *s, void (*on_gone)(void *ctx), void *ctx) {
   s->is_asking = 0;
   stop_probes(s);
   if (s->watch) mp_link_close(s->watch, mp_sentinel_let_go, s);
-  uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+  uv_close((uv_handle_t *)&s->timer.timer, on_timer_closed);
   uv_close((uv_handle_t *)&s->checked, on_timer_closed);
 }

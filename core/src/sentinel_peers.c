@@ -7,7 +7,7 @@ static int add(mp_sentinel *s, moonpool_bytes host, uint16_t port, int is_given)
   int status = mp_url_at(&peer->url, s->allocator, &s->like, host, port);
   if (status != MOONPOOL_OK) return status;
   peer->is_given = is_given;
-  peer->seen = s->round;
+  peer->seen = s->locator.round;
   s->peer_count++;
   return MOONPOOL_OK;
 }
@@ -36,7 +36,7 @@ void mp_peers_see(mp_sentinel *s, moonpool_bytes host, uint16_t port) {
     const mp_url *url = &s->peers[i].url;
     if (url->port != port || strlen(url->host) != host.len) continue;
     if (memcmp(url->host, host.data, host.len) != 0) continue;
-    s->peers[i].seen = s->round;
+    s->peers[i].seen = s->locator.round;
     return;
   }
   if (s->peer_count < MP_MAX_PEERS) add(s, host, port, 0); /* without memory: not this time */
@@ -48,6 +48,6 @@ void mp_peers_sort(mp_sentinel *s, size_t best) {
   s->peers[0] = first;
   for (size_t i = s->peer_count; i > 1; i--) {
     const mp_peer *peer = &s->peers[i - 1];
-    if (!peer->is_given && peer->seen != s->round) forget(s, i - 1);
+    if (!peer->is_given && peer->seen != s->locator.round) forget(s, i - 1);
   }
 }

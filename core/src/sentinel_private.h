@@ -29,11 +29,10 @@ struct mp_sentinel {
 
   mp_probe probes[MP_MAX_PEERS]; /* of the present round, in the order of the peers */
   size_t probe_count;
-  unsigned round;
   int is_asking;      /* a round is under way */
   int is_again;       /* another one is due after it */
   int is_late;        /* it waits no longer than this for more answers */
-  uv_timer_t timer;   /* the round's end */
+  mp_deadline timer;  /* the round's end */
   uv_timer_t checked; /* the next round that nobody asked for */
   mp_lookup *lookups; /* that wait for the round's end, or the next one's */
 
@@ -44,7 +43,6 @@ struct mp_sentinel {
   uint64_t doubted_at;
   char announced[300]; /* by +switch-master, while that is news */
   uint64_t announced_at;
-  uint64_t began_at;     /* the present round, or the last one */
   uint64_t ended_at;     /* the last round */
   const mp_url *outcome; /* `master` or `rival`; NULL: `status` and `message` */
   int status;

@@ -103,7 +103,8 @@ static const mp_url *choose(mp_sentinel *s) {
   for (size_t i = 0; i < s->peer_count; i++) {
     const mp_peer *peer = &s->peers[(first + i) % s->peer_count];
     if (!strcmp(peer->url.address, last)) continue;
-    if (peer->answered + 1 >= s->round) return &peer->url; /* the present round is under way */
+    if (peer->answered + 1 >= s->locator.round)
+      return &peer->url; /* the present round is under way */
     second = &peer->url;
   }
   return second;
@@ -121,7 +122,7 @@ static void cancel(mp_locator *locator, mp_lookup *lookup) {
 void mp_watch_start(mp_sentinel *s) {
   if (s->watch || s->is_closed) return;
   mp_link_config config = mp_sentinel_link_config(s);
-  s->watched = (mp_locator){look_up, cancel, NULL};
+  s->watched = (mp_locator){look_up, cancel, NULL, 0};
   config.locator = &s->watched;
   config.is_subscriber = 1;
   config.events = &link_events;

@@ -21,7 +21,7 @@ void mp_transport_end(mp_transport *t, int status, const char *format, ...) {
   vsnprintf(message, sizeof message, format, args);
   va_end(args);
   t->phase = MP_ENDED;
-  uv_timer_stop(&t->timer);
+  mp_deadline_stop(&t->timer);
   if (t->is_polled && !uv_is_closing((uv_handle_t *)&t->poll)) uv_poll_stop(&t->poll);
   t->config.events->on_end(t->config.ctx, status, message);
 }
@@ -91,20 +91,24 @@ static void add_reason(mp_transport *t, int error) {
 }
 
 static void attempt_failed(mp_transport *t, int error) {
-  uv_timer_stop(&t->timer);
+  mp_deadline_stop(&t->timer);
   add_reason(t, error);
   if (t->tls_status) t->next = NULL;
   t->phase = MP_CONNECTING;
   close_socket(t); /* then on_poll_closed goes on with the next */
 }
 
+uint64_t mp_transport_deadline(const mp_transport *t) {
+  return mp_deadline_after(t->timer.put_off, t->deadline);
+}
+
 /* An even part of what is left of the time, for `tried` and each address after it. */
 static void start_share(mp_transport *t) {
-  uint64_t now = uv_now(t->config.loop), count = 1;
-  if (t->deadline == UINT64_MAX) return;
+  uint64_t now = uv_now(t->config.loop), end = mp_transport_deadline(t), count = 1;
+  if (end == UINT64_MAX) return;
   for (const struct addrinfo *info = t->next; info; info = info->ai_next) count++;
-  t->share = now < t->deadline ? (t->deadline - now) / count : 0;
-  uv_timer_start(&t->timer, mp_transport_on_timer, t->share, 0);
+  t->share = now < end ? (end - now) / count : 0;
+  mp_deadline_watch(&t->timer, t->share ? now + t->share : end);
 }
 
 /* Starts on `tried`. Returns 0 or an error of libuv's, then with no socket left. */
@@ -139,7 +143,7 @@ static void connect_next(mp_transport *t) {
 }
 
 static void opened(mp_transport *t) {
-  uv_timer_stop(&t->timer);
+  mp_deadline_stop(&t->timer);
   t->phase = MP_OPEN;
   mp_transport_watch(t);
   t->config.events->on_open(t->config.ctx);
@@ -209,7 +213,7 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
   t->is_resolving = 0;
   t->resolved = addresses;
   if (t->phase == MP_RESOLVING) {
-    uv_timer_stop(&t->timer);
+    mp_deadline_stop(&t->timer);
     t->next = addresses;
     if (status)
       resolve_failed(t, status);
@@ -219,21 +223,21 @@ static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo 
   let_go(t);
 }
 
-void mp_transport_on_timer(uv_timer_t *timer) {
+static void on_start(uv_timer_t *timer) {
   mp_transport *t = timer->data;
-  switch (t->phase) {
-  case MP_STARTING:
-    if (t->failure)
-      resolve_failed(t, t->failure);
-    else
-      connect_next(t);
-    break;
-  case MP_RESOLVING: resolve_timed_out(t); break;
-  case MP_CONNECTING:
-  case MP_TLS_HANDSHAKE: attempt_failed(t, UV_ETIMEDOUT); break;
-  case MP_OPEN: mp_transport_report_failed_write(t); break;
-  case MP_ENDED: break;
-  }
+  if (t->failure)
+    resolve_failed(t, t->failure);
+  else
+    connect_next(t);
+}
+
+static void on_due(void *ctx, uint64_t now) {
+  mp_transport *t = ctx;
+  (void)now;
+  if (t->phase == MP_RESOLVING)
+    resolve_timed_out(t);
+  else
+    attempt_failed(t, UV_ETIMEDOUT);
 }
 
 /* An address needs no resolver, and none of libuv's threads, which may all be waiting for names. */
@@ -303,25 +307,26 @@ int mp_transport_open(mp_transport **transport, const mp_transport_config *confi
     free_memory(t);
     return status;
   }
-  uv_timer_init(config->loop, &t->timer);
-  t->timer.data = t;
+  mp_deadline_init(&t->timer, config->loop, on_due, t);
+  t->timer.timer.data = t;
+  t->timer.patience = timeout;
   t->held++;
   if (t->phase == MP_STARTING)
-    uv_timer_start(&t->timer, mp_transport_on_timer, 0, 0);
-  else if (t->deadline != UINT64_MAX)
-    uv_timer_start(&t->timer, mp_transport_on_timer, timeout, 0);
+    uv_timer_start(&t->timer.timer, on_start, 0, 0);
+  else
+    mp_deadline_watch(&t->timer, t->deadline);
   *transport = t;
   return MOONPOOL_OK;
 }
 
 void mp_transport_free(mp_transport *t, void (*on_gone)(void *ctx), void *ctx) {
   if (!t) return;
-  assert(!uv_is_closing((uv_handle_t *)&t->timer));
+  assert(!uv_is_closing((uv_handle_t *)&t->timer.timer));
   t->phase = MP_ENDED;
   t->on_gone = on_gone;
   t->gone_ctx = ctx;
   /* When a thread has begun with the name, on_resolved comes as late as its answer. */
   if (t->is_resolving) uv_cancel((uv_req_t *)&t->resolver);
   close_socket(t);
-  uv_close((uv_handle_t *)&t->timer, on_timer_closed);
+  uv_close((uv_handle_t *)&t->timer.timer, on_timer_closed);
 }

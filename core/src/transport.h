@@ -45,6 +45,10 @@ typedef struct mp_transport_config {
 int mp_transport_open(mp_transport **transport, const mp_transport_config *config,
                       const mp_url *url, uint64_t timeout);
 
+/* When the attempt is to be over, of the loop's clock: what `timeout` says, and what it was put off
+ * since the loop was held up. UINT64_MAX: never. */
+uint64_t mp_transport_deadline(const mp_transport *transport);
+
 /* After on_open: writes all of `buf`, at once as far as the socket takes it; what is left is kept
  * (the buffers are swapped, `buf` is empty afterwards) and on_drain tells when it is out. Must not
  * be called while mp_transport_is_writing. A failed write shows as on_end later, not here. Returns

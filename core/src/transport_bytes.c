@@ -79,17 +79,18 @@ static int read_some(mp_transport *t, int is_last) {
   return 0;
 }
 
+static void report_failed_write(uv_timer_t *timer) {
+  mp_transport *t = timer->data;
+  if (t->phase == MP_OPEN) read_some(t, 1);
+  if (t->phase == MP_OPEN)
+    mp_transport_end(t, MOONPOOL_ECONN, "write to %s: %s", t->address, uv_strerror(t->write_error));
+}
+
 /* Put off: mp_transport_write calls no event, and the peer's last words ("-ERR max number of
  * clients reached") are still to be read. */
 static void write_failed(mp_transport *t, int error) {
   t->write_error = error;
-  uv_timer_start(&t->timer, mp_transport_on_timer, 0, 0);
-}
-
-void mp_transport_report_failed_write(mp_transport *t) {
-  read_some(t, 1);
-  if (t->phase == MP_OPEN)
-    mp_transport_end(t, MOONPOOL_ECONN, "write to %s: %s", t->address, uv_strerror(t->write_error));
+  uv_timer_start(&t->timer.timer, report_failed_write, 0, 0);
 }
 
 static void write_rest(mp_transport *t) {

@@ -3,6 +3,7 @@
 #ifndef MP_TRANSPORT_PRIVATE_H
 #define MP_TRANSPORT_PRIVATE_H
 
+#include "deadline.h"
 #include "transport.h"
 
 #include <sys/un.h>
@@ -19,7 +20,7 @@ typedef enum mp_transport_phase {
 struct mp_transport {
   mp_transport_config config;
   mp_transport_phase phase;
-  uv_timer_t timer; /* for the name, for each address, and to put off what may not happen now */
+  mp_deadline timer; /* of the name, of each address; its timer puts off what may not happen now */
   uv_getaddrinfo_t resolver;
   uv_poll_t poll; /* of `fd`; one a socket */
   int fd;
@@ -57,7 +58,6 @@ __attribute__((format(printf, 3, 4))) void mp_transport_end(mp_transport *t, int
                                                             const char *format, ...);
 
 void mp_transport_on_poll(uv_poll_t *poll, int status, int events);
-void mp_transport_on_timer(uv_timer_t *timer);
 
 /* ---- transport_bytes.c ---- */
 
@@ -67,8 +67,5 @@ void mp_transport_watch(mp_transport *t);
 /* What the loop tells of an open socket. With a negative `status` the socket has an error, and
  * libuv watches it no longer. */
 void mp_transport_exchange(mp_transport *t, int status, int events);
-
-/* A write has failed: reads the peer's last words, then ends. */
-void mp_transport_report_failed_write(mp_transport *t);
 
 #endif

@@ -225,6 +225,65 @@ TEST(without_a_heartbeat_nobody_is_asked) {
   teardown(&f);
 }
 
+/* ---- a loop that is held up, or its process stopped ------------------------------------------ */
+
+static void hold_up(int ms) {
+  uint64_t start = uv_hrtime();
+  while (uv_hrtime() - start < (uint64_t)ms * 1000000) continue;
+}
+
+/* The answer came in time, though nobody has looked. */
+TEST(a_held_up_loop_keeps_a_link_that_answered) {
+  fixture f;
+  setup_heartbeat(&f, 100);
+  RUN_UNTIL(&f, has_heard(&f, 0, "PING\n"));
+  peer_say(&f.links[0], "+PONG\r\n");
+  hold_up(250);
+  RUN_UNTIL(&f, has_heard(&f, 0, "PING\nPING\n"));
+  CHECK_STR(moonpool_last_error(f.client), "");
+  teardown(&f);
+  CHECK_INT(f.link_count, 1);
+}
+
+/* The peer was held up with it: it answers as soon as both go on. */
+TEST(a_held_up_loop_keeps_a_link_that_is_about_to_answer) {
+  fixture f;
+  setup_heartbeat(&f, 1000);
+  RUN_UNTIL(&f, has_heard(&f, 0, "PING\n"));
+  hold_up(1100);
+  for (int i = 0; i < 4; i++) uv_run(&f.loop, UV_RUN_NOWAIT);
+  peer_say(&f.links[0], "+PONG\r\n");
+  RUN_UNTIL(&f, has_heard(&f, 0, "PING\nPING\n"));
+  CHECK_STR(moonpool_last_error(f.client), "");
+  teardown(&f);
+  CHECK_INT(f.link_count, 1);
+}
+
+/* Turns of the loop before it is held up for longer than an attempt may take. */
+static void check_attempt(int turns) {
+  fixture f;
+  call ready = {.f = &f};
+  setup(&f);
+  f.options.connect_timeout = 1000;
+  CHECK_INT(open_client(&f), MOONPOOL_OK);
+  moonpool_ready(f.client, on_ready, &ready);
+  for (int i = 0; i < turns; i++) uv_run(&f.loop, UV_RUN_NOWAIT);
+  hold_up(1100);
+  RUN_UNTIL(&f, ready.count);
+  CHECK_STR(ready.message, "");
+  CHECK_STR(moonpool_last_error(f.client), "");
+  teardown(&f);
+  CHECK_INT(f.link_count, 1);
+}
+
+TEST(a_held_up_loop_keeps_an_attempt) {
+  check_attempt(1);
+}
+
+TEST(a_held_up_loop_keeps_an_attempt_amid_its_handshake) {
+  check_attempt(4);
+}
+
 /* ---- anything, at random --------------------------------------------------------------------- */
 
 enum { COMMANDS = 600 };
@@ -334,6 +393,10 @@ static const test_case tests[] = {
     TEST_CASE(a_silent_peer_is_given_up),
     TEST_CASE(a_peer_that_answers_is_kept),
     TEST_CASE(without_a_heartbeat_nobody_is_asked),
+    TEST_CASE(a_held_up_loop_keeps_a_link_that_answered),
+    TEST_CASE(a_held_up_loop_keeps_a_link_that_is_about_to_answer),
+    TEST_CASE(a_held_up_loop_keeps_an_attempt),
+    TEST_CASE(a_held_up_loop_keeps_an_attempt_amid_its_handshake),
     TEST_CASE(in_any_storm_each_command_completes_once),
 };
 

@@ -278,6 +278,45 @@ TEST(a_busy_program_does_not_use_up_the_deadline) {
   teardown(&f);
 }
 
+/* The loop is held up, or its process stopped, until the deadline has passed. */
+static void hold_up(int ms) {
+  uint64_t start = uv_hrtime();
+  while (uv_hrtime() - start < (uint64_t)ms * 1000000) continue;
+}
+
+TEST(a_loop_that_was_held_up_still_connects) {
+  fixture f;
+  setup(&f);
+  REQUIRE(listen_tcp(&f, "127.0.0.1", 0, 1));
+  start_accepting(&f);
+  CHECK_INT(open_url(&f, f.url, 100), MOONPOOL_OK);
+  hold_up(200);
+  RUN_UNTIL(&f, f.opened || f.ended);
+  CHECK_INT(f.opened, 1);
+  CHECK_STR(f.message, "");
+  RUN_UNTIL(&f, f.peer >= 0);
+  teardown(&f);
+}
+
+/* What the first address used up is not the second one's. */
+TEST(a_loop_that_was_held_up_has_time_for_the_next_address) {
+  fixture f;
+  char url[64];
+  setup(&f);
+  int port = listen_tcp(&f, "127.0.0.1", 0, 1);
+  REQUIRE(port);
+  start_accepting(&f);
+  snprintf(url, sizeof url, "redis://two.test:%d", port);
+  CHECK_INT(open_url(&f, url, 100), MOONPOOL_OK);
+  hold_up(200);
+  RUN_UNTIL(&f, f.opened || f.ended);
+  CHECK_INT(f.opened, 1);
+  CHECK_STR(f.message, "");
+  RUN_UNTIL(&f, f.peer >= 0);
+  CHECK(mp_transport_deadline(f.transport) > uv_now(&f.loop));
+  teardown(&f);
+}
+
 /* ---- freed on the way --------------------------------------------------------------------- */
 
 TEST(may_be_freed_before_the_loop_runs) {
@@ -396,6 +435,8 @@ static const test_case tests[] = {
     TEST_CASE(a_peer_that_does_not_answer_is_given_up_in_time),
     TEST_CASE(a_dead_first_address_takes_only_its_share),
     TEST_CASE(a_busy_program_does_not_use_up_the_deadline),
+    TEST_CASE(a_loop_that_was_held_up_still_connects),
+    TEST_CASE(a_loop_that_was_held_up_has_time_for_the_next_address),
     TEST_CASE(may_be_freed_before_the_loop_runs),
     TEST_CASE(may_be_freed_amid_connecting),
     TEST_CASE(may_be_freed_when_connecting_has_failed),

@@ -152,12 +152,6 @@ TEST(an_attempt_at_the_old_master_is_given_up) {
 /* ---- in the middle of a question --------------------------------------------------------------
  */
 
-/* The loop's clock has gone on. */
-static void pass_time(world *w) {
-  uint64_t before = uv_now(&w->f.loop);
-  while (uv_now(&w->f.loop) == before) uv_update_time(&w->f.loop);
-}
-
 /* A round is under way: the sentinel that is watched has named server 0, the others are silent.
  * Then all name server 1, and server 0, which still takes connections, drops its own. */
 static void lose_master_meanwhile(world *w) {
@@ -166,7 +160,6 @@ static void lose_master_meanwhile(world *w) {
   for (int i = 0; i < SENTINELS; i++) w->fakes[i].is_mute = &w->fakes[i] != first;
   announce(w, "m", 0, 0);
   RUN_UNTIL(&w->f, first->accepted > asked && link_that_heard(first, "SENTINEL SENTINELS m"));
-  pass_time(w);
   for (int i = 0; i < SENTINELS; i++) w->fakes[i].is_mute = 0;
   name_everywhere(w, 1, 2);
   drop_links_of(&w->servers[0]);
@@ -195,7 +188,6 @@ TEST(nor_is_it_once_its_round_is_over) {
   CHECK_INT(open_client(&w.f), MOONPOOL_OK);
   RUN_UNTIL(&w.f, is_on(&w, 0) && watch_of(&w) && is_settled_at_first(&w));
   lose_master_meanwhile(&w);
-  pass_time(&w);
   const fake *first = w.of[watch_of(&w) - w.f.links];
   for (int i = 0; i < SENTINELS; i++)
     if (&w.fakes[i] != first) drop_links_of(&w.fakes[i]);
