@@ -1,5 +1,5 @@
 /* The client handle: connecting, its end. */
-#include "handles.h"
+#include "room.h"
 
 #include <string.h>
 
@@ -97,6 +97,7 @@ static int close_client(lua_State *L) {
   moonpool *core = client->core;
   client->core = NULL;
   mp_client_drop_batches(client);
+  mp_client_end_rooms(client);
   moonpool_close(core, NULL, NULL);
   mp_end_retries(client);
   lua_pushboolean(L, 1);
@@ -110,6 +111,7 @@ static int gc(lua_State *L) {
   int before = client->runtime->is_closing;
   client->runtime->is_closing = 1;
   close_client(L);
+  mp_feed_drop_all(client);
   client->runtime->is_closing = before;
   return 0;
 }
@@ -137,6 +139,7 @@ void mp_open_client(lua_State *L, int runtime_index) {
   mp_set_view_methods(L, runtime_index);
   mp_set_script_methods(L, runtime_index);
   mp_set_subscribe_methods(L, runtime_index);
+  mp_set_room_methods(L, runtime_index);
   lua_pushcclosure(L, index_client, 2);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, gc);

@@ -22,7 +22,7 @@ static void set_features(lua_State *L) {
 
 /* The tables of methods, to which moonpool's Lua adds some. */
 static void set_methods(lua_State *L) {
-  static const char *const names[] = {"client", "view", NULL};
+  static const char *const names[] = {"client", "view", "room", "rooms", NULL};
   lua_newtable(L);
   for (const char *const *name = names; *name; name++) {
     lua_pushfstring(L, "moonpool.%s", *name);
@@ -42,6 +42,7 @@ int luaopen_moonpool_core(lua_State *L) {
   mp_runtime *rt = mp_runtime_new(L);
   mp_open_dispatch(L, rt, 1);
   mp_open_subscription(L, 1);
+  mp_open_message(L, 1);
   mp_open_view(L, 1);
   mp_open_recorder(L, 1);
   mp_open_script(L, 1);
@@ -53,6 +54,7 @@ int luaopen_moonpool_core(lua_State *L) {
   mp_open_client(L, 1);
   mp_open_session(L, 1);
   mp_open_seeing(L, 1);
+  mp_open_room(L, 1);
   set_methods(L);
   mp_open_reply(L);
   mp_open_json(L);

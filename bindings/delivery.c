@@ -1,6 +1,6 @@
 /* From a subscription's events to Lua values: messages as handler arguments, other events as
  * tables, letters of the mailbox as either, the iterator's reads. */
-#include "handles.h"
+#include "room.h"
 
 #include <stdlib.h>
 
@@ -123,17 +123,24 @@ static int push_reconnect(lua_State *L, mp_sub *sub, const moonpool_event *event
 
 int mp_sub_push(lua_State *L, mp_sub *sub, const moonpool_event *event) {
   if (event->type == MOONPOOL_MESSAGE) return push_message(L, sub, event);
+  if (event->type == MOONPOOL_ROOM) return mp_feed_push(L, (mp_feed *)sub, event);
   if (event->type == MOONPOOL_RECONNECTED) return push_reconnect(L, sub, event);
   return push_event(L, sub, event);
 }
 
 /* ---- letters --------------------------------------------------------------------------------- */
 
+static int is_feed(const mp_sub *sub) {
+  return sub->kind == MP_SUB_FEED;
+}
+
 /* A letter as handler and arguments; the letter is a userdata's while Lua may raise. */
 static int push_letter(lua_State *L, mp_sub *sub, mp_letter *letter) {
   if (letter->gap) return push_gap(L, sub, letter->gap, letter->missing);
   moonpool_event event;
-  mp_letter_event(letter, &event);
+  moonpool_room_event room;
+  mp_letter_event(letter, &event, &room);
+  if (event.type == MOONPOOL_ROOM) return mp_feed_push(L, (mp_feed *)sub, &event);
   if (event.type != MOONPOOL_MESSAGE) return push_event(L, sub, &event);
   if (!sub->is_reader) return push_message(L, sub, &event);
   lua_pushlstring(L, event.payload.data, event.payload.len);
@@ -151,7 +158,7 @@ int mp_sub_push_letter(lua_State *L, mp_sub *sub) {
     free(letter);
     if (n > 0) return n;
   }
-  return 0;
+  return is_feed(sub) ? mp_feed_push_lost(L, (mp_feed *)sub) : 0;
 }
 
 /* ---- the iterator ---------------------------------------------------------------------------- */
@@ -163,9 +170,11 @@ static int take_for_reader(lua_State *L, mp_sub *sub) {
     int is_message = !letter->gap && letter->type == MOONPOOL_MESSAGE;
     int n = push_letter(L, sub, letter);
     free(letter);
-    if (is_message) return n;
+    if (is_message || (is_feed(sub) && n == 1)) return n;
     if (n > 0) mp_spawn(L, mp_sub_runtime(sub), n - 1);
   }
+  int lost = is_feed(sub) ? mp_feed_push_lost(L, (mp_feed *)sub) : 0;
+  if (lost > 0) mp_spawn(L, mp_sub_runtime(sub), lost - 1);
   return 0;
 }
 
@@ -231,6 +240,10 @@ static void free_released(mp_sub *sub) {
 }
 
 void mp_sub_release(mp_sub *sub) {
+  if (is_feed(sub)) {
+    mp_feed_release(sub);
+    return;
+  }
   if (sub->is_released) { /* its client may be gone by now */
     free_released(sub);
     return;

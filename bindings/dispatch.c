@@ -3,7 +3,7 @@
  * dispatcher with it: the rest of the read goes on in another one, and what arrives for that
  * handler's subscription waits in its mailbox, which the first dispatcher empties when the handler
  * has returned. */
-#include "handles.h"
+#include "room.h"
 
 #define POOL_MAX 64u
 
@@ -34,6 +34,7 @@ static int next_of_read(lua_State *L, mp_runtime *rt, mp_task *d) {
   while (rt->draining->core && (got = moonpool_next(rt->draining->core, &event)) != 0) {
     if (got != 1) continue;
     mp_sub *sub = event->ctx;
+    if (event->type == MOONPOOL_ROOM) mp_feed_note(sub, event);
     if (mp_sub_is_to_wait(sub, event)) {
       mp_sub_keep(sub, event);
       continue;

@@ -4,6 +4,8 @@
 
 #include "runtime.h"
 
+#include <moonpool_room.h>
+
 typedef struct mp_retry mp_retry;
 
 /* A userdata. Anchored while it has subscriptions; else it may be collected, which closes it. */
@@ -20,7 +22,9 @@ typedef struct mp_client {
   uint64_t retried;                      /* commands sent again */
   uint64_t command_timeout, backoff_min; /* ms; as the core has them */
   size_t max_retries;
-  mp_retry *retries; /* commands that wait to be sent again */
+  mp_retry *retries;            /* commands that wait to be sent again */
+  struct mp_room_handle *rooms; /* open ones */
+  struct mp_feed *feeds;        /* all that are not freed */
 } mp_client;
 
 typedef enum mp_gap {
@@ -38,6 +42,7 @@ typedef struct mp_letter {
   long long count;
   int status;
   size_t payload, channel, pattern, message; /* lengths; the bytes follow in this order */
+  size_t room;                               /* of a feed's event: then a moonpool_room_event */
   int has_channel, has_pattern;
   char bytes[];
 } mp_letter;
@@ -48,19 +53,24 @@ typedef struct mp_mailbox {
   struct mp_sub *due_next; /* in the runtime's list of mailboxes to be dispatched */
 } mp_mailbox;
 
+#define MP_SUB_FEED 3 /* the kind of what is a room's feed: an mp_feed, see room.h */
+
 /* What a subscription is to the binding: lives until it is closed, Redis has confirmed that, its
  * handler has returned, and the program has dropped its handle. The handle is a userdata that only
  * points here, so that a program which drops it pays for nothing but the subscription. */
 typedef struct mp_sub {
-  mp_client *client;           /* anchored while the subscription is open */
-  moonpool_subscription *core; /* NULL once closed */
-  mp_mailbox *mailbox;         /* NULL: not needed yet */
-  mp_waiter *waiters;          /* for the confirmation, or inside the iterator */
-  int handler;                 /* a reference */
-  int events;                  /* likewise: a table of handlers by event name */
-  int names; /* the name as a Lua string, or with several names a list of them by tag */
+  mp_client *client; /* anchored while the subscription is open */
+  union {
+    moonpool_subscription *core; /* NULL once closed */
+    moonpool_feed *feed;         /* of MP_SUB_FEED, likewise */
+  };
+  mp_mailbox *mailbox; /* NULL: not needed yet */
+  mp_waiter *waiters;  /* for the confirmation, or inside the iterator */
+  int handler;         /* a reference */
+  int events;          /* likewise: a table of handlers by event name */
+  int names;           /* the name as a Lua string, or with several names a list of them by tag */
   int32_t count;
-  uint8_t kind;
+  uint8_t kind;        /* a moonpool_kind, or MP_SUB_FEED */
   uint8_t is_single;   /* has one name */
   uint8_t is_reader;   /* messages wait for the iterator */
   uint8_t is_busy;     /* its handler runs or waits */
@@ -90,6 +100,11 @@ void mp_check_options(lua_State *L, int index, moonpool_options *options, mp_cli
 
 /* The time in seconds on top of the stack, an option's value, in ms. Raises for what is none. */
 uint64_t mp_check_time_option(lua_State *L, const char *name);
+
+/* Likewise a whole number from 0 to `max`, and a string without a NUL byte, which lives as long as
+ * the value. */
+size_t mp_check_count_option(lua_State *L, const char *name, size_t max);
+const char *mp_check_string_option(lua_State *L, const char *name);
 
 /* ---- arguments.c ---- */
 
@@ -170,7 +185,8 @@ void mp_set_script_methods(lua_State *L, int runtime_index);
 /* Adds subscribe, psubscribe and ssubscribe to the table of client methods on top of L. */
 void mp_set_subscribe_methods(lua_State *L, int runtime_index);
 
-/* A subscription less keeps the client alive. */
+/* A subscription more keeps the client alive, whose userdata is at `index`; or one less. */
+void mp_client_hold(lua_State *L, int index, mp_client *client);
 void mp_client_release(mp_client *client);
 
 /* ---- delivery.c ---- */
@@ -181,7 +197,8 @@ extern const char *const mp_event_names[];
 /* Must the event wait for the handler, or for the iterator? */
 static inline int mp_sub_is_to_wait(const mp_sub *sub, const moonpool_event *event) {
   if (sub->is_busy || !sub->is_reader) return sub->is_busy;
-  return event->type == MOONPOOL_MESSAGE || (sub->mailbox && sub->mailbox->first);
+  if (event->type == MOONPOOL_MESSAGE || (sub->mailbox && sub->mailbox->first)) return 1;
+  return event->type == MOONPOOL_ROOM && event->room->type == MOONPOOL_ROOM_MESSAGE;
 }
 
 /* Keeps a copy of the event for them. */
@@ -215,7 +232,8 @@ void mp_dispatch_later(mp_sub *sub);
 /* ---- mailbox.c ---- */
 
 /* Appends a copy; 0 when it was over the limits or memory: it is counted into a gap letter instead.
- * Before a reconnect goes the letter of its gap. */
+ * Before a reconnect goes the letter of its gap. A feed's is never over the limits: once they are
+ * reached, the feed is paused. */
 int mp_mailbox_put(mp_sub *sub, const moonpool_event *event);
 mp_letter *mp_mailbox_take(mp_sub *sub);
 
@@ -226,7 +244,7 @@ int mp_mailbox_has_event(const mp_sub *sub);
 void mp_mailbox_clear(mp_sub *sub);
 void mp_mailbox_free(mp_sub *sub);
 
-/* The letter as an event that borrows from it. */
-void mp_letter_event(const mp_letter *letter, moonpool_event *event);
+/* The letter as an event that borrows from it; of a feed's, `room` gets what it says. */
+void mp_letter_event(const mp_letter *letter, moonpool_event *event, moonpool_room_event *room);
 
 #endif

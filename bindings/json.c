@@ -68,6 +68,19 @@ static int decode(lua_State *L) {
   return status == LUA_OK ? 1 : lua_error(L);
 }
 
+int mp_json_push_object(lua_State *L, const char *text, size_t len) {
+  json_t *value = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+  if (!json_is_object(value)) {
+    json_decref(value);
+    return 0;
+  }
+  lua_pushcfunction(L, push_decoded);
+  lua_pushlightuserdata(L, value);
+  int status = lua_pcall(L, 1, 1, 0);
+  json_decref(value);
+  return status == LUA_OK ? 1 : lua_error(L);
+}
+
 /* ---- encoding -------------------------------------------------------------------------------- */
 
 /* What went wrong, while json_t are held that an error must not leak. */

@@ -64,31 +64,35 @@ uint64_t mp_check_time_option(lua_State *L, const char *name) {
   return mp_check_seconds(L, -1);
 }
 
-static size_t check_count(lua_State *L, const char *name, size_t max) {
+size_t mp_check_count_option(lua_State *L, const char *name, size_t max) {
   if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 0)
     luaL_error(L, "option '%s' must be a whole number from 0 on", name);
   if ((lua_Unsigned)lua_tointeger(L, -1) > max) luaL_error(L, "option '%s' is too large", name);
   return (size_t)lua_tointeger(L, -1);
 }
 
+const char *mp_check_string_option(lua_State *L, const char *name) {
+  if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "option '%s' must be a string", name);
+  if (strlen(lua_tostring(L, -1)) != lua_rawlen(L, -1))
+    luaL_error(L, "option '%s' must not hold a NUL byte", name);
+  return lua_tostring(L, -1);
+}
+
 /* The value on top of the stack. */
 static void set(lua_State *L, const option *o, moonpool_options *options, mp_client *client) {
   char *at = (o->type == OPTION_CLIENT ? (char *)client : (char *)options) + o->offset;
   switch (o->type) {
-  case OPTION_STRING:
-    if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "option '%s' must be a string", o->name);
-    if (strlen(lua_tostring(L, -1)) != lua_rawlen(L, -1))
-      luaL_error(L, "option '%s' must not hold a NUL byte", o->name);
-    *(const char **)at = lua_tostring(L, -1);
-    break;
+  case OPTION_STRING: *(const char **)at = mp_check_string_option(L, o->name); break;
   case OPTION_FLAG:
     if (!lua_isboolean(L, -1)) luaL_error(L, "option '%s' must be true or false", o->name);
     *(int *)at = lua_toboolean(L, -1);
     break;
   case OPTION_TIME: *(uint64_t *)at = mp_check_time_option(L, o->name); break;
-  case OPTION_UNSIGNED: *(unsigned *)at = (unsigned)check_count(L, o->name, UINT_MAX); break;
+  case OPTION_UNSIGNED:
+    *(unsigned *)at = (unsigned)mp_check_count_option(L, o->name, UINT_MAX);
+    break;
   case OPTION_COUNT:
-  case OPTION_CLIENT: *(size_t *)at = check_count(L, o->name, SIZE_MAX); break;
+  case OPTION_CLIENT: *(size_t *)at = mp_check_count_option(L, o->name, SIZE_MAX); break;
   }
 }
 

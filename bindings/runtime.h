@@ -59,7 +59,8 @@ struct mp_runtime {
   mp_task *current; /* the task that runs now, or NULL */
   int values;       /* registry reference of the table that holds callbacks and anchors */
   int clients;      /* of a table with weak values: clients by address */
-  const void *client_metatable, *recorder_metatable;
+  const void *client_metatable, *recorder_metatable, *message_metatable;
+  int message_metatable_ref; /* in the registry */
   int hook;       /* the error hook, a reference into `values`; LUA_NOREF: standard error */
   int dispatch;   /* the dispatch loop, likewise */
   size_t active;  /* tasks, timers and handlers that keep run going */
@@ -212,8 +213,16 @@ void mp_open_recorder(lua_State *L, int runtime_index);
 void mp_open_session(lua_State *L, int runtime_index);
 void mp_open_script(lua_State *L, int runtime_index);
 void mp_open_subscription(lua_State *L, int runtime_index);
+void mp_open_room(lua_State *L, int runtime_index); /* room into the table on top */
+void mp_open_message(lua_State *L, int runtime_index);
 void mp_open_json(lua_State *L);
 int mp_open_system(lua_State *L);
+
+/* ---- json.c ---- */
+
+/* Pushes the table of a JSON object, as json.decode returns it: 1, or 0 with nothing pushed when the
+ * text is none. */
+int mp_json_push_object(lua_State *L, const char *text, size_t len);
 
 /* ---- reply.c ---- */
 

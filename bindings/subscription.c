@@ -146,10 +146,7 @@ static unsigned check_options(lua_State *L) {
 static void anchor(lua_State *L, mp_sub *sub, int events) {
   mp_client *client = sub->client;
   mp_runtime *rt = client->runtime;
-  if (client->subscriptions++ == 0) {
-    lua_pushvalue(L, 1);
-    client->ref = mp_ref(L, rt);
-  }
+  mp_client_hold(L, 1, client);
   if (!lua_isnil(L, events)) {
     lua_pushvalue(L, events);
     sub->events = mp_ref(L, rt);
@@ -159,6 +156,12 @@ static void anchor(lua_State *L, mp_sub *sub, int events) {
   sub->handler = mp_ref(L, rt);
   sub->is_active = 1;
   rt->active++;
+}
+
+void mp_client_hold(lua_State *L, int index, mp_client *client) {
+  if (client->subscriptions++ > 0) return;
+  lua_pushvalue(L, index);
+  client->ref = mp_ref(L, client->runtime);
 }
 
 void mp_client_release(mp_client *client) {

@@ -72,7 +72,7 @@ static int call(lua_State *L) {
 static int is_of_the_client(const char *name) {
   static const char *const names[] = {"close",         "state",     "stats",      "on",
                                       "subscriptions", "subscribe", "psubscribe", "ssubscribe",
-                                      "prepare",       "address"};
+                                      "prepare",       "address",   "room",       "rooms"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(name, names[i]) == 0) return 1;
   return 0;

@@ -157,8 +157,10 @@ local function publish_any()
     return pcall("XDEL", log, entry)
   end
 
+  -- The id may come without its zeros, as programs have it.
   local function find_member(members, id)
-    local begin = '{"id":"' .. id .. '"'
+    local ms, seq, tag = match(id, "^(%d+)%-(%d+)%-(%x+)$")
+    local begin = '{"id":"' .. ms .. "-" .. format("%012.0f", seq) .. "-" .. tag .. '"'
     for i = 1, #members do
       if string.sub(members[i], 1, #begin) == begin then return members[i] end
     end

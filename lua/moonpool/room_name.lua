@@ -1,10 +1,7 @@
---- What a room may be called. Every part that takes a room's name goes through here.
+--- What a room may be called. Every part that takes a room's name goes through here, and here
+--- through the core.
 
-local MAX_BYTES = 512
-
-local function refuse(reason)
-  return nil, "bad room name: " .. reason, "EARG"
-end
+local core = require "moonpool.core"
 
 --- Turns what a user wrote into a room's name: a leading `room:` is dropped, so that a room's
 --- channel names the room too. The channel of the result is `"room:" .. name`.
@@ -14,17 +11,10 @@ end
 ---@return string? message
 ---@return string? code "EARG"
 local function room_name(text)
-  if type(text) ~= "string" then return refuse("a string is needed, not " .. type(text)) end
-  local name = text:gsub("^room:", "", 1)
-  if name == "" then return refuse "it is empty" end
-  if #name > MAX_BYTES then
-    return refuse(("it has %d bytes; at most %d are allowed"):format(#name, MAX_BYTES))
+  if type(text) ~= "string" then
+    return nil, "bad room name: a string is needed, not " .. type(text), "EARG"
   end
-  local at = name:find "[{}]"
-  if at then return refuse(("brace at byte %d of %q"):format(at, name)) end
-  at = name:find "%c" or name:find "\xC2[\x80-\x9F]"
-  if at then return refuse(("control character at byte %d of %q"):format(at, name)) end
-  return name
+  return core.room.check_name(text)
 end
 
 return room_name

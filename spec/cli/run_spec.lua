@@ -72,7 +72,7 @@ describe("moonpool run", function()
         ['bot.name = ""'] = "bot.name: a name without control characters is needed",
         ["bot.name = 7"] = "bot.name: a name",
         ['bot.rooms = "pool"'] = "bot.rooms: a list of room names is needed",
-        ['bot.rooms = { "a", "b{c}" }'] = "bot.rooms[2]: bad room name: brace at byte 2",
+        ['bot.rooms = { "a", "b{c}" }'] = "bot.rooms[2]: bad room name: a brace at byte 2",
       } do
         local path = write_script(text)
         assert_refused(run_nowhere(path), path .. ": " .. message)

@@ -1,0 +1,130 @@
+--- A room: a channel with a history, members, and a feed in which nothing is skipped silently.
+-- docs/rooms.md is the manual. What has to do with saying is in moonpool.room_say.
+
+local core = require "moonpool.core"
+local room_options = require "moonpool.room_options"
+local say = require "moonpool.room_say"
+
+local room = core.room
+local check, set = room_options.check, room_options.set
+
+---@class moonpool.member
+---@field user string
+---@field since number seconds since 1970, by Redis's clock
+---@field places integer how often
+
+---@class moonpool.room
+local methods = { say = say.say, signal = say.signal, typing = say.typing }
+
+-- ---- following ---------------------------------------------------------------------------------
+
+--- Calls fn(event) for each of the event's; nil: nobody any more. A room that is not followed yet
+--- is followed from now on: awaits that this has begun.
+---@param event string
+---@param fn fun(event: any)|nil
+---@return moonpool.room?, string? message, string? code
+function methods:on(event, fn)
+  local ok, message, code = room.on(self, event, fn)
+  if not ok then return nil, message, code end
+  return self
+end
+
+--- Follows from now on, or from what is asked for; awaits that this has begun.
+---@param start? { last?: integer, from?: string, since?: number }
+---@return true?, string? message, string? code
+function methods:follow(start) return room.follow(self, start) end
+
+--- An iterator of the messages, until the feed ends. Without `start` it goes on with what is
+--- followed.
+---@param start? { last?: integer, from?: string, since?: number }
+---@return fun(room: moonpool.room): moonpool.message?
+---@return moonpool.room
+function methods:messages(start)
+  local ok, message, code = room.read(self, start)
+  if not ok then error(("room:messages: %s (%s)"):format(message, code), 2) end
+  return room.next, self
+end
+
+-- ---- being there -------------------------------------------------------------------------------
+
+local TIMEOUT = set "timeout"
+
+--- Is here no more, and follows no more. The handle can be used again.
+---@param options? { timeout?: number }
+---@return true?, string? message, string? code
+function methods:leave(options)
+  options = check(options, TIMEOUT, "leave")
+  local state = room.state(self)
+  local users = state.users or {}
+  state.users, state.user = nil, nil
+  room.stop(self)
+  local failure
+  for _, user in ipairs(users) do
+    local ok, message, code = room.part(self, user, options.timeout)
+    if not ok then failure = { message, code } end
+  end
+  room.joined(self, state.users and #state.users or 0)
+  if failure then return nil, failure[1], failure[2] end
+  return true
+end
+
+--- Ends the handle: as leave, without awaiting it.
+---@return true
+function methods:close()
+  room.close(self)
+  return true
+end
+
+-- ---- history -----------------------------------------------------------------------------------
+
+local OF_HISTORY = set("last", "limit", "since", "till", "before", "after", "timeout")
+local OF_USER = set("user", "timeout")
+local OF_CONFIGURE = set("keep", "keep_for", "timeout")
+
+--- Messages of the history that meet all that is asked for, oldest first.
+---@param options? { last?: integer, limit?: integer, since?: number, till?: number,
+--- before?: string, after?: string, timeout?: number }
+---@return moonpool.message[]?, string? message, string? code
+function methods:history(options)
+  options = check(options, OF_HISTORY, "history")
+  return room.history(self, options.last, options.limit, options.since, options.till,
+    options.before, options.after, options.timeout)
+end
+
+--- Deletes a message from the history, and tells all who follow.
+---@param id string
+---@param options? { user?: string, timeout?: number }
+---@return string? id of what tells it, string? message, string? code
+function methods:delete(id, options)
+  options = check(options, OF_USER, "delete")
+  return room.delete(self, id, options.user or room.state(self).user, options.timeout)
+end
+
+--- Empties the history, and tells all who follow.
+---@param options? { user?: string, timeout?: number }
+---@return string? id of what tells it, string? message, string? code
+function methods:clear(options)
+  options = check(options, OF_USER, "clear")
+  return room.clear(self, options.user or room.state(self).user, options.timeout)
+end
+
+--- Removes the room from Redis, with all that it has.
+---@param options? { timeout?: number }
+---@return true?, string? message, string? code
+function methods:destroy(options)
+  return room.destroy(self, check(options, TIMEOUT, "destroy").timeout)
+end
+
+--- Changes what the room keeps, for everybody.
+---@param options { keep?: integer, keep_for?: number, timeout?: number } messages, seconds; 0: all
+---@return true?, string? message, string? code
+function methods:configure(options)
+  options = check(options, OF_CONFIGURE, "configure")
+  return room.configure(self, options.keep, options.keep_for, options.timeout)
+end
+
+--- Figures of the feed.
+---@return table<string, any>
+function methods:stats() return room.stats(self) end
+
+return methods
