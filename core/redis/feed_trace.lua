@@ -2,7 +2,9 @@
 -- KEYS: log, head, config. ARGV: how many entries to read, then <ms>-<seq> and tag of the messages
 -- that were delivered, newest first.
 -- Returns as feed_read, and: which of them (from 1) is the newest that is still there, and the
--- entries begin with it; or 0, when none is, and whether the entries begin with the oldest one.
+-- entries begin with it; or 0, when none is, and whether the entries begin with the oldest one:
+-- else they begin with the first whose seq is not below that of the oldest message named. Times do
+-- not tell which is younger, for another server's clock may be behind.
 local function word(section, name)
   local info = redis.pcall("INFO", section)
   return type(info) == "string" and info:match("\n" .. name .. ":(%x+)") or ""
@@ -15,11 +17,30 @@ local function tag_of(entry)
   end
 end
 
-local function is_younger(a, b)
-  local a_ms, a_seq = a:match("(%d+)-(%d+)")
-  local b_ms, b_seq = b:match("(%d+)-(%d+)")
-  a_ms, a_seq, b_ms, b_seq = tonumber(a_ms), tonumber(a_seq), tonumber(b_ms), tonumber(b_seq)
-  return a_ms > b_ms or a_ms == b_ms and a_seq > b_seq
+local function parts(id)
+  local ms, seq = id:match("(%d+)-(%d+)")
+  return tonumber(ms), tonumber(seq)
+end
+
+-- The seq of the first message from the beginning of that ms on.
+local function seq_from(ms)
+  local entries = redis.call("XRANGE", KEYS[1], ("%.0f"):format(ms), "+", "COUNT", "10")
+  for _, entry in ipairs(entries) do
+    if tag_of(entry) then return select(2, parts(entry[1])) end
+  end
+  return math.huge
+end
+
+-- Where the messages of that seq and above begin; seqs rise with the times. The oldest message's is
+-- below it.
+local function place_of(seq, oldest)
+  local low = parts(oldest[1])
+  local high = parts(redis.call("XREVRANGE", KEYS[1], "+", "-", "COUNT", "1")[1][1])
+  while low < high do
+    local middle = math.ceil((low + high) / 2)
+    if seq_from(middle) < seq then low = middle else high = middle - 1 end
+  end
+  return ("%.0f-%.0f"):format(low, seq)
 end
 
 local head = redis.call("GET", KEYS[2])
@@ -36,9 +57,9 @@ for i = 2, #ARGV, 2 do
 end
 if not from then
   local oldest = redis.call("XRANGE", KEYS[1], "-", "+", "COUNT", "1")[1]
-  local first = ARGV[#ARGV - 1]
-  is_oldest = (not oldest or is_younger(oldest[1], first)) and 1 or 0
-  from = is_oldest == 1 and "-" or first
+  local _, seq = parts(ARGV[#ARGV - 1])
+  is_oldest = (not oldest or select(2, parts(oldest[1])) >= seq) and 1 or 0
+  from = is_oldest == 1 and "-" or place_of(seq, oldest)
 end
 local entries = redis.call("XRANGE", KEYS[1], from, "+", "COUNT", ARGV[1])
 return {head, config, server, entries, found, is_oldest}

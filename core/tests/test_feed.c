@@ -114,11 +114,68 @@ TEST(what_was_missed_with_a_link_is_fetched) {
   forget(&l);
 }
 
+/* A message of another history: its tag is made of its seq. */
+static void store(fixture *f, int ms, int seq) {
+  char line[200];
+  snprintf(line, sizeof line, "XADD {room:chatty}:log %d-%d t %016d m {\"text\":\"%d\"}", ms, seq,
+           seq, seq);
+  ask(f, line);
+  snprintf(line, sizeof line, "SET {room:chatty}:head %d-%d-%016d", ms, seq, seq);
+  ask(f, line);
+}
+
+/* The promoted server's clock is far behind, and what it has in common with the old one has been
+ * trimmed: what it has is younger all the same. */
+TEST(another_history_with_lower_times_is_read_from_its_oldest_message_on) {
+  fixture f;
+  listener l = {0};
+  setup_redis(&f);
+  ask(&f, "FLUSHALL");
+  moonpool_room *room = open_room(&f, "chatty", NULL);
+  listen_live(&f, &l, room);
+  say_numbers(&f, room, 1, 5);
+  RUN_UNTIL(&f, l.count == 5);
+  ask(&f, "DEL {room:chatty}:log");
+  for (int seq = 8; seq <= 11; seq++) store(&f, 1000 + seq / 10, seq);
+  ask(&f, "PUBLISH room:chatty {\"id\":\"1001-11-0000000000000011\","
+          "\"prev\":\"1001-10-0000000000000010\",\"m\":{}}");
+  RUN_UNTIL(&f, l.count == 9);
+  CHECK_STR(l.told, "L 1 2 3 4 5 [forked ?] 8 9 10 11 ");
+  moonpool_room_close(room);
+  teardown(&f);
+  forget(&l);
+}
+
+/* Likewise, but it reaches back before all that the feed remembers: it remembers 3 to 5. */
+TEST(another_history_with_lower_times_is_read_from_the_oldest_seq_remembered_on) {
+  fixture f;
+  listener l = {0};
+  setup_redis(&f);
+  ask(&f, "FLUSHALL");
+  moonpool_room *room = open_room(&f, "chatty", NULL);
+  say_numbers(&f, room, 1, 2);
+  ask(&f, "XTRIM {room:chatty}:log MAXLEN 0");
+  listen_live(&f, &l, room);
+  say_numbers(&f, room, 3, 5);
+  RUN_UNTIL(&f, l.count == 3);
+  ask(&f, "DEL {room:chatty}:log");
+  for (int seq = 1; seq <= 7; seq++) store(&f, 1000 + seq / 4, seq);
+  ask(&f, "PUBLISH room:chatty {\"id\":\"1001-7-0000000000000007\","
+          "\"prev\":\"1001-6-0000000000000006\",\"m\":{}}");
+  RUN_UNTIL(&f, l.count == 8);
+  CHECK_STR(l.told, "L 3 4 5 [forked ?] 3 4 5 6 7 ");
+  moonpool_room_close(room);
+  teardown(&f);
+  forget(&l);
+}
+
 static const test_case tests[] = {
     TEST_CASE(a_feed_tells_what_is_said),
     TEST_CASE(feeds_begin_where_they_are_told_to),
     TEST_CASE(the_clients_end_is_told_once),
     TEST_CASE(what_was_missed_with_a_link_is_fetched),
+    TEST_CASE(another_history_with_lower_times_is_read_from_its_oldest_message_on),
+    TEST_CASE(another_history_with_lower_times_is_read_from_the_oldest_seq_remembered_on),
 };
 
 int main(int argc, char **argv) {
