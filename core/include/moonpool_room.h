@@ -204,19 +204,29 @@ MOONPOOL_EXTERN int moonpool_room_history(moonpool_room *room, const moonpool_hi
 
 /* ---- presence ----------------------------------------------------------------------------- */
 
-/* Says that `user` is here, from one place more (places: calls of this, in all processes), until
- * moonpool_room_part as often, the handle's end, or this process's. Who was not here before is
- * announced by a signal {"type":"join","user":...}; the last place's end by "leave". */
+/* Says that `user` (1 to 256 bytes; what is not UTF-8 is replaced by U+FFFD) is here, from one
+ * place more (places: calls of this, in all processes), until moonpool_room_part as often, the
+ * handle's end, or this process's. Who was not here before is announced by a signal
+ * {"type":"join","user":...}; the last place's end by "leave". What is changed while a call is on
+ * its way gathers for the next one, so that who joins and parts in one turn of the loop may not be
+ * announced at all. Once `cb` has said that it is done, Redis knows; from then on the client sees
+ * to it that it stays so: also when the link is lost, Redis has been flushed or a replica has taken
+ * over, or this process stood still and was taken for dead, its users are joined again.
+ * As long as Redis cannot be told, it is tried again until the deadline; ETIMEOUT, ECLOSED, EPERM,
+ * EREDIS: it is not here by this call. Returns MOONPOOL_OK, or without calling `cb`: EARG (no such
+ * name), ECLOSED, ENOMEM. The lease of the room in this client is that of the handle by which it
+ * was first joined or watched. */
 MOONPOOL_EXTERN int moonpool_room_join(moonpool_room *room, moonpool_bytes user, uint64_t timeout,
                                        moonpool_done_cb cb, void *ctx);
 
-/* Takes one place of the user back; EARG: this handle has none. */
+/* Takes one place of the user back; EARG: this handle has none. After an error in `cb`, too, the
+ * place is given back as soon as Redis can be told. */
 MOONPOOL_EXTERN int moonpool_room_part(moonpool_room *room, moonpool_bytes user, uint64_t timeout,
                                        moonpool_done_cb cb, void *ctx);
 
 /* Has this client evict, every third of the lease, those whose process has died, though nobody
- * joined by it: for who only watches. Can't fail. */
-MOONPOOL_EXTERN void moonpool_room_watch_presence(moonpool_room *room, int is_on);
+ * joined by it: for who only watches. MOONPOOL_OK, ECLOSED, ENOMEM. */
+MOONPOOL_EXTERN int moonpool_room_watch_presence(moonpool_room *room, int is_on);
 
 typedef struct moonpool_member {
   moonpool_bytes user;
@@ -229,8 +239,10 @@ typedef struct moonpool_member {
 typedef void (*moonpool_who_cb)(const moonpool_member *members, size_t count, uint64_t cursor,
                                 const moonpool_error *error, void *ctx);
 
-/* A page of who is here: about `limit` (0: 1000) members from `cursor` (0: the beginning). A room
- * of fewer members than the limit is given whole, by time of joining. */
+/* A page of who is here: about `limit` (0: 1000; at most 10000) members from `cursor` (0: the
+ * beginning). A room of no more members than the limit is given whole, by time of joining. Those
+ * whose lease has expired are evicted before. Returns MOONPOOL_OK, or without calling `cb`: EQUEUE,
+ * ECLOSED, ENOMEM; so does moonpool_room_count. */
 MOONPOOL_EXTERN int moonpool_room_who(moonpool_room *room, uint64_t cursor, size_t limit,
                                       uint64_t timeout, moonpool_who_cb cb, void *ctx);
 

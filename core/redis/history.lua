@@ -34,8 +34,8 @@ if tonumber(keep_ms) > 0 then
   by_age = string.format('%.0f-0', math.max(since, 0))
 end
 
--- Entries that are to be passed over to come to the oldest that is kept: from the beginning, or from
--- the end where that is nearer. nil: none is over.
+-- Entries that are to be passed over to come to the oldest that is kept: from the beginning, and
+-- from the end. nil: none is over.
 local function steps(count)
   local limit = tonumber(keep)
   if limit == 0 or count <= limit then return nil end

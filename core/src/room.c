@@ -1,5 +1,6 @@
 /* Rooms: the handles that a program has, and what those of one room and client share, found by
  * name. Each room lives as long as somebody holds a reference: a handle, a feed, work under way. */
+#include "room_presence.h"
 #include "room_private.h"
 #include "room_publish.h"
 
@@ -31,6 +32,7 @@ void mp_rooms_flush(mp_rooms *rooms) {
 static void end(mp_room *room) {
   room->refs++;
   mp_publisher_close(room->publisher);
+  mp_presence_close(room->presence);
   room->client = NULL;
   mp_room_release(room);
 }
@@ -276,6 +278,7 @@ void moonpool_room_close(moonpool_room *handle) {
   mp_room *room = handle->room;
   moonpool_allocator allocator = room->allocator;
   mp_feeds_close_of(handle);
+  mp_presence_leave(room->presence, handle);
   mp_terms_release(handle->terms, &allocator);
   mp_free(&allocator, (void *)(uintptr_t)handle->options.backlog);
   mp_free(&allocator, handle);

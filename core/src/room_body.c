@@ -71,6 +71,17 @@ int mp_body_put_string(mp_buf *out, moonpool_bytes text) {
   return 1;
 }
 
+int mp_body_put_utf8(mp_buf *out, moonpool_bytes text) {
+  const unsigned char *at = (const unsigned char *)text.data, *end = at + text.len;
+  if (text.len > SIZE_MAX / 4 || !mp_buf_reserve(out, text.len * 3)) return 0;
+  while (at < end) {
+    int len = sequence_at(at, end);
+    put(out, len > 0 ? (const char *)at : "\xef\xbf\xbd", len > 0 ? (size_t)len : 3);
+    at += len < 0 ? -len : len;
+  }
+  return 1;
+}
+
 /* ---- objects --------------------------------------------------------------------------------- */
 
 static int put_text(mp_buf *out, const char *text) {

@@ -10,6 +10,9 @@
  * without memory. */
 int mp_body_put_string(mp_buf *out, moonpool_bytes text);
 
+/* The same as it is, without quotes and escapes. */
+int mp_body_put_utf8(mp_buf *out, moonpool_bytes text);
+
 /* Appends the message's object, keys in the order that moonpool_room.h tells. 1, or 0 without
  * memory. */
 int mp_body_put(mp_buf *out, const moonpool_message *message);

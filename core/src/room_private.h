@@ -29,6 +29,7 @@ struct moonpool_room {
   moonpool_room_options options; /* backlog: ours, or NULL */
   moonpool_feed *feeds;
   struct mp_terms *terms; /* room_publish.c's; NULL: nothing was said by it yet */
+  int is_watching;        /* presence, for itself */
 };
 
 struct mp_rooms {
