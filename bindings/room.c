@@ -237,6 +237,7 @@ void mp_open_room(lua_State *L, int runtime_index) {
   mp_set_functions(L, functions, runtime_index);
   mp_set_room_calls(L, runtime_index);
   mp_set_history_calls(L, runtime_index);
+  mp_set_members_calls(L, runtime_index);
   mp_set_feed_functions(L, runtime_index);
   mp_set_message_functions(L, runtime_index);
   lua_setfield(L, -2, "room");

@@ -85,10 +85,11 @@ void mp_room_on_done(const moonpool_error *error, void *ctx);
 /* Waits for what was accepted, or returns nil, message, code. */
 int mp_room_await(lua_State *L, mp_waiter *w, int status);
 
-/* ---- room_history.c ---- */
+/* ---- room_history.c, room_members.c ---- */
 
-/* Adds history to the table of functions on top of L. */
+/* Add history; join, who and the like. */
 void mp_set_history_calls(lua_State *L, int runtime_index);
+void mp_set_members_calls(lua_State *L, int runtime_index);
 
 /* ---- feed.c ---- */
 

@@ -91,6 +91,23 @@ static moonpool_message check_message(lua_State *L) {
                             .more = mp_room_bytes(L, 8)};
 }
 
+/* room.encode(nil, user, text, type, to, target, is_bot, more) → JSON */
+static int encode(lua_State *L) {
+  char small[1024];
+  lua_settop(L, 8);
+  moonpool_message message = check_message(L);
+  size_t len = moonpool_message_json(&message, small, sizeof small);
+  if (len == 0) return luaL_error(L, "no memory for the message");
+  if (len <= sizeof small) {
+    lua_pushlstring(L, small, len);
+    return 1;
+  }
+  luaL_Buffer buffer;
+  moonpool_message_json(&message, luaL_buffinitsize(L, &buffer, len), len);
+  luaL_pushresultsize(&buffer, len);
+  return 1;
+}
+
 /* room.say(room, user, text, type, to, target, is_bot, more, key, timeout) → id, or nil, message,
  * code, id. `key` nil: one is made. */
 static int say(lua_State *L) {
@@ -202,7 +219,8 @@ static int stats(lua_State *L) {
 
 void mp_set_room_calls(lua_State *L, int runtime_index) {
   static const luaL_Reg functions[] = {
-      {"say", say},         {"signal", send_signal},  {"delete", delete}, {"clear", clear},
-      {"destroy", destroy}, {"configure", configure}, {"stats", stats},   {NULL, NULL}};
+      {"encode", encode},       {"say", say},     {"signal", send_signal},
+      {"delete", delete},       {"clear", clear}, {"destroy", destroy},
+      {"configure", configure}, {"stats", stats}, {NULL, NULL}};
   mp_set_functions(L, functions, runtime_index);
 }

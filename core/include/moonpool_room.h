@@ -117,6 +117,11 @@ typedef struct moonpool_message {
                           the caller's to see that it is JSON */
 } moonpool_message;
 
+/* Writes the JSON object that is stored of a message into `json`, without an end, if its `size` is
+ * enough. Returns how long it is; 0 without memory. */
+MOONPOOL_EXTERN size_t moonpool_message_json(const moonpool_message *message, char *json,
+                                             size_t size);
+
 typedef struct moonpool_stored {
   moonpool_id id;
   const char *id_text; /* as the room writes it */

@@ -116,3 +116,12 @@ int mp_body_put(mp_buf *out, const moonpool_message *m) {
   }
   return put_text(out, "}");
 }
+
+size_t moonpool_message_json(const moonpool_message *message, char *json, size_t size) {
+  mp_buf body;
+  mp_buf_init(&body, &mp_default_allocator);
+  size_t len = mp_body_put(&body, message) ? body.len : 0;
+  if (len && len <= size) memcpy(json, body.data, len);
+  mp_buf_free(&body);
+  return len;
+}

@@ -1,7 +1,6 @@
 /* What a room may be called, and the ids of its messages, read and written. */
 #include "room.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,10 +44,24 @@ int moonpool_room_name(moonpool_bytes text, moonpool_bytes *name, char *message,
 
 /* ---- ids ------------------------------------------------------------------------------------- */
 
+/* The number and a dash; returns where they end. */
+static char *put_number(char *to, uint64_t number) {
+  char digits[20], *at = digits + sizeof digits;
+  do {
+    *--at = (char)('0' + number % 10);
+    number /= 10;
+  } while (number);
+  size_t len = (size_t)(digits + sizeof digits - at);
+  memcpy(to, at, len);
+  to[len] = '-';
+  return to + len + 1;
+}
+
 size_t moonpool_id_format(const moonpool_id *id, char text[MOONPOOL_ID_SIZE]) {
-  int len = snprintf(text, MOONPOOL_ID_SIZE, "%" PRIu64 "-%" PRIu64 "-%016" PRIx64, id->ms, id->seq,
-                     id->tag);
-  return (size_t)len;
+  char *to = put_number(put_number(text, id->ms), id->seq);
+  for (int shift = 60; shift >= 0; shift -= 4) *to++ = "0123456789abcdef"[id->tag >> shift & 15];
+  *to = '\0';
+  return (size_t)(to - text);
 }
 
 /* Digits up to the dash: behind it, or NULL. */

@@ -16,6 +16,16 @@ local check, set = room_options.check, room_options.set
 ---@class moonpool.room
 local methods = { say = say.say, signal = say.signal, typing = say.typing }
 
+local PRESENCE = set("join", "leave")
+
+-- Who hears of joins and leaves sees to it, too, that those leave whose process has died.
+local function watch_presence(handle, event, fn)
+  local watched = room.state(handle).watched or {}
+  room.state(handle).watched = watched
+  watched[event] = fn
+  room.watch_presence(handle, next(watched) ~= nil)
+end
+
 -- ---- following ---------------------------------------------------------------------------------
 
 --- Calls fn(event) for each of the event's; nil: nobody any more. A room that is not followed yet
@@ -26,6 +36,7 @@ local methods = { say = say.say, signal = say.signal, typing = say.typing }
 function methods:on(event, fn)
   local ok, message, code = room.on(self, event, fn)
   if not ok then return nil, message, code end
+  if PRESENCE[event] then watch_presence(self, event, fn) end
   return self
 end
 
@@ -47,7 +58,31 @@ end
 
 -- ---- being there -------------------------------------------------------------------------------
 
+local OF_JOIN = set("user", "timeout")
 local TIMEOUT = set "timeout"
+
+--- Is here as `user` from now on, who also says what is said.
+---@param options { user: string, timeout?: number }
+---@return true?, string? message, string? code
+function methods:join(options)
+  options = check(options, OF_JOIN, "join")
+  local user, state = options.user, room.state(self)
+  if type(user) ~= "string" then error("room:join: 'user' must be a string", 2) end
+  local users = state.users or {}
+  state.users = users
+  if not users[user] then
+    local ok, message, code = room.join(self, user, options.timeout)
+    if not ok then return nil, message, code end
+    if not users[user] then
+      users[user], users[#users + 1] = true, user
+    else -- another task was quicker
+      room.part(self, user, options.timeout)
+    end
+    room.joined(self, #users)
+  end
+  state.user = user
+  return true
+end
 
 --- Is here no more, and follows no more. The handle can be used again.
 ---@param options? { timeout?: number }
@@ -56,8 +91,9 @@ function methods:leave(options)
   options = check(options, TIMEOUT, "leave")
   local state = room.state(self)
   local users = state.users or {}
-  state.users, state.user = nil, nil
+  state.users, state.user, state.watched = nil, nil, nil
   room.stop(self)
+  room.watch_presence(self, false)
   local failure
   for _, user in ipairs(users) do
     local ok, message, code = room.part(self, user, options.timeout)
@@ -73,6 +109,23 @@ end
 function methods:close()
   room.close(self)
   return true
+end
+
+local OF_WHO = set("limit", "cursor", "timeout")
+
+--- Who is here: a page of them.
+---@param options? { limit?: integer, cursor?: integer, timeout?: number }
+---@return moonpool.member[]?, (integer|string)? cursor, string? code
+function methods:who(options)
+  options = check(options, OF_WHO, "who")
+  return room.who(self, options.cursor, options.limit, options.timeout)
+end
+
+--- How many users are here.
+---@param options? { timeout?: number }
+---@return integer?, string? message, string? code
+function methods:count(options)
+  return room.count(self, check(options, TIMEOUT, "count").timeout)
 end
 
 -- ---- history -----------------------------------------------------------------------------------

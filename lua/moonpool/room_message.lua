@@ -5,8 +5,10 @@
 ---     {"type":"join","user":"ann"}                        also "leave"
 ---     {"type":"rename","user":"ann","to":"ann_away"}
 ---     {"user":"dice","text":"ann rolls 7","bot":true}     said by a bot
-local json = require("moonpool").json
+local core = require "moonpool.core"
 local text = require "moonpool.text"
+
+local json = core.json
 
 local room_message = {}
 
@@ -17,21 +19,14 @@ local room_message = {}
 ---@field to string? of renames
 ---@field bot boolean? said by a bot
 
-local function quote(value) return json.encode(text.to_utf8(value)) end
-
---- The payload of a message. Its keys come in a fixed order: type, user, text, to, bot.
---- Bytes that are not UTF-8 are replaced by U+FFFD, as JSON has no other way.
+--- The payload of a message, as the core writes those of rooms. Its keys come in a fixed order:
+--- type, user, text, to, bot. Bytes that are not UTF-8 are replaced by U+FFFD, as JSON has no other
+--- way.
 ---@param message moonpool.room_message
 ---@return string
 function room_message.encode(message)
-  local pieces = {}
-  local type = message.type
-  if type and type ~= "message" then pieces[1] = '"type":' .. quote(type) end
-  if message.user then pieces[#pieces + 1] = '"user":' .. quote(message.user) end
-  if message.text then pieces[#pieces + 1] = '"text":' .. quote(message.text) end
-  if message.to then pieces[#pieces + 1] = '"to":' .. quote(message.to) end
-  if message.bot then pieces[#pieces + 1] = '"bot":true' end
-  return "{" .. table.concat(pieces, ",") .. "}"
+  return core.room.encode(nil, message.user, message.text, message.type, message.to, nil,
+    message.bot)
 end
 
 -- Most messages, exactly as encode writes them, with nothing escaped: what a pattern can take apart
