@@ -17,7 +17,7 @@ typedef struct incoming {
 static void push_command_error(lua_State *L, mp_batch *b, size_t index, int status,
                                const char *message, size_t len) {
   mp_push_error(L, status, message, len);
-  lua_pushstring(L, b->names[index]);
+  lua_pushstring(L, b->commands[index].name);
   lua_setfield(L, -2, "command");
   lua_pushinteger(L, (lua_Integer)index + 1);
   lua_setfield(L, -2, "index");
@@ -31,7 +31,7 @@ static int keep_reply(lua_State *L) {
     push_command_error(L, b, in->index, in->error->status, in->reply->u.string.data,
                        in->reply->u.string.len);
   else
-    mp_push_reply(L, in->reply);
+    mp_push_shaped(L, in->reply, b->commands[in->index].shape);
   lua_rawseti(L, -2, (lua_Integer)in->index + 1);
   return 0;
 }
@@ -77,7 +77,7 @@ static void push_executed(lua_State *L, mp_batch *b, size_t index, const moonpoo
     push_command_error(L, b, index, moonpool_reply_status(reply), reply->u.string.data,
                        reply->u.string.len);
   else
-    mp_push_reply(L, reply);
+    mp_push_shaped(L, reply, index < b->count ? b->commands[index].shape : NULL);
 }
 
 /* mp_push: EXEC's list of replies, errors as objects; then the first error's message and code. */
@@ -93,7 +93,7 @@ static int push_list(lua_State *L, void *ctx) {
     if (r->type == MOONPOOL_ERROR && !failed) failed = r, failed_at = index;
   }
   if (!failed || failed_at >= b->count) return 1;
-  lua_pushfstring(L, "command %d (%s): %s", (int)failed_at + 1, b->names[failed_at],
+  lua_pushfstring(L, "command %d (%s): %s", (int)failed_at + 1, b->commands[failed_at].name,
                   failed->u.string.data);
   lua_pushstring(L, moonpool_status_name(moonpool_reply_status(failed)));
   return 3;
@@ -118,8 +118,8 @@ static void wake_failed(mp_batch *b, mp_waiter *w, const moonpool_error *error) 
   if (b->kind == MOONPOOL_TRANSACTION &&
       sscanf(error->message, "command %zu: %n", &number, &len) == 1 && len > 0 && number > 0 &&
       number <= b->count) {
-    snprintf(message, sizeof message, "command %zu (%.64s): %s", number, b->names[number - 1],
-             error->message + len);
+    snprintf(message, sizeof message, "command %zu (%.64s): %s", number,
+             b->commands[number - 1].name, error->message + len);
     named.message = message;
   }
   mp_wake_error(w, &named);

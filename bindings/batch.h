@@ -3,8 +3,15 @@
 #define MP_BATCH_H
 
 #include "handles.h"
+#include "shape.h"
 
 #define MP_BATCH_MESSAGE 512
+
+/* What is kept of a command. */
+typedef struct mp_recorded {
+  const char *name;      /* Lua's string */
+  const mp_shape *shape; /* of its reply, or NULL */
+} mp_recorded;
 
 /* The commands of one pipeline or transaction, while they are recorded and on their way: a
  * userdata, which is the recorder that the program's function gets. User value 1 is the client's; 2
@@ -13,7 +20,7 @@ typedef struct mp_batch {
   mp_client *client;
   moonpool_batch *core;        /* NULL: sent, or given up */
   struct mp_batch *next, **at; /* in the client's list of those that have a core */
-  const char **names;          /* of the commands, in order; Lua's strings */
+  mp_recorded *commands;       /* in order */
   size_t count, room;
   mp_waiter *waiter;
   int ref;     /* anchors it while it is on its way */

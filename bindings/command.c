@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "shape.h"
+
 #define COMMAND_NAME 128 /* longest method name that is taken for a command */
 
 /* ---- replies --------------------------------------------------------------------------------- */
@@ -34,6 +36,38 @@ static void on_reply(const moonpool_reply *reply, const moonpool_error *error, v
   if (!error || !reply || !mp_retry_later(ctx, reply, on_reply)) mp_on_reply(reply, error, ctx);
 }
 
+/* ---- replies that are maps ------------------------------------------------------------------- */
+
+typedef struct shaped {
+  const moonpool_reply *reply;
+  const mp_shape *shape;
+} shaped;
+
+static int push_shaped(lua_State *L, void *ctx) {
+  const shaped *s = ctx;
+  if (s->reply->type == MOONPOOL_NIL)
+    lua_pushnil(L);
+  else
+    mp_push_shaped(L, s->reply, s->shape);
+  return 1;
+}
+
+void mp_on_shaped_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
+  mp_waiter *w = ctx;
+  shaped s = {reply, w->owner};
+  if (error)
+    mp_wake_error(w, error);
+  else
+    mp_wake_inside(w, push_shaped, &s);
+}
+
+static void on_shaped_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
+  if (!error || !reply || !mp_retry_later(ctx, reply, on_shaped_reply))
+    mp_on_shaped_reply(reply, error, ctx);
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
 int mp_fail_command(lua_State *L, int status, size_t argc, const moonpool_bytes *argv) {
   const char *hint = status == MOONPOOL_ENOSUPPORT ? moonpool_command_hint(argc, argv) : NULL;
   if (!hint) return mp_fail(L, status, NULL);
@@ -42,17 +76,26 @@ int mp_fail_command(lua_State *L, int status, size_t argc, const moonpool_bytes 
   return mp_fail(L, status, lua_tostring(L, -1));
 }
 
-int mp_send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_bytes word,
-                    int first) {
+/* As mp_send_command; `is_shaped`: the reply may be a map, the words tell. */
+static int send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_bytes word,
+                        int first, int is_shaped) {
   moonpool_bytes room[MP_WORDS_ROOM];
   size_t argc;
   const moonpool_bytes *argv = mp_check_words(L, word, first, room, &argc);
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   mp_waiter *w = mp_wait_begin(L, client->runtime);
   w->since = uv_now(&client->runtime->loop);
-  int status = moonpool_command(client->core, argc, argv, timeout, on_reply, w);
+  const mp_shape *shape = is_shaped ? mp_shape_of(argc, argv) : NULL;
+  if (shape) w->owner = (void *)shape;
+  moonpool_reply_cb cb = shape ? on_shaped_reply : on_reply;
+  int status = moonpool_command(client->core, argc, argv, timeout, cb, w);
   if (status != MOONPOOL_OK) return mp_fail_command(L, status, argc, argv);
   return mp_wait(L, w);
+}
+
+int mp_send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_bytes word,
+                    int first) {
+  return send_command(L, client, timeout, word, first, 1);
 }
 
 /* client:NAME(...) → value, or nil, message, code. The second upvalue is the command's name. */
@@ -60,7 +103,15 @@ static int command(lua_State *L) {
   moonpool_bytes word;
   mp_client *client = mp_check_client(L, 1);
   word.data = lua_tolstring(L, lua_upvalueindex(2), &word.len);
-  return mp_send_command(L, client, 0, word, 2);
+  return send_command(L, client, 0, word, 2, 0);
+}
+
+/* Likewise of a command whose reply may be a map. */
+static int shaped_command(lua_State *L) {
+  moonpool_bytes word;
+  mp_client *client = mp_check_client(L, 1);
+  word.data = lua_tolstring(L, lua_upvalueindex(2), &word.len);
+  return send_command(L, client, 0, word, 2, 1);
 }
 
 /* client:call("NAME", ...), likewise */
@@ -72,10 +123,10 @@ static int call(lua_State *L) {
 }
 
 int mp_push_command(lua_State *L) {
-  return mp_push_new_command(L, command);
+  return mp_push_new_command(L, command, shaped_command);
 }
 
-int mp_push_new_command(lua_State *L, lua_CFunction send) {
+int mp_push_new_command(lua_State *L, lua_CFunction send, lua_CFunction send_shaped) {
   size_t len;
   char upper[COMMAND_NAME];
   const char *name = lua_tolstring(L, 2, &len);
@@ -86,7 +137,7 @@ int mp_push_new_command(lua_State *L, lua_CFunction send) {
   }
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_pushlstring(L, upper, len);
-  lua_pushcclosure(L, send, 2);
+  lua_pushcclosure(L, mp_shape_may_be_of(upper, len) ? send_shaped : send, 2);
   lua_pushvalue(L, 2);
   lua_pushvalue(L, -2);
   lua_rawset(L, lua_upvalueindex(2));

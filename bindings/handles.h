@@ -128,14 +128,18 @@ int mp_send_command(lua_State *L, mp_client *client, uint64_t timeout, moonpool_
 /* moonpool_reply_cb: wakes the mp_waiter with the results. */
 void mp_on_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx);
 
+/* Likewise; the waiter's owner is the reply's mp_shape. */
+void mp_on_shaped_reply(const moonpool_reply *reply, const moonpool_error *error, void *ctx);
+
 /* mp_fail for a command that was not accepted: says what to use instead. */
 int mp_fail_command(lua_State *L, int status, size_t argc, const moonpool_bytes *argv);
 
 /* For __index: pushes the method of a command that was not used before, by its name at index 2, and
  * keeps it in the table of methods, which is the running function's second upvalue. Returns how
  * many values it pushed: 0 when the name can be no command's. `send` gets the running function's
- * first upvalue and the command's name as upvalues; mp_push_command is of the client's own. */
-int mp_push_new_command(lua_State *L, lua_CFunction send);
+ * first upvalue and the command's name as upvalues; `send_shaped` is for those of shape.h.
+ * mp_push_command is of the client's own. */
+int mp_push_new_command(lua_State *L, lua_CFunction send, lua_CFunction send_shaped);
 int mp_push_command(lua_State *L);
 
 /* ---- retry.c ---- */

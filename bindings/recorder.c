@@ -64,9 +64,9 @@ void mp_client_drop_batches(mp_client *client) {
 static int gc(lua_State *L) {
   mp_batch *b = mp_check_batch(L, 1);
   mp_batch_drop(b);
-  free(b->names);
+  free(b->commands);
   mp_batch_drop_held(b);
-  b->names = NULL;
+  b->commands = NULL;
   b->room = 0;
   return 0;
 }
@@ -76,25 +76,25 @@ static int gc(lua_State *L) {
 void mp_batch_fail(mp_batch *b, size_t index, int status, const char *message) {
   if (b->status != MOONPOOL_OK) return;
   b->status = status;
-  const char *name = index < b->count ? b->names[index] : "?";
+  const char *name = index < b->count ? b->commands[index].name : "?";
   snprintf(b->message, sizeof b->message, "command %zu (%.64s): %s", index + 1, name, message);
 }
 
-static int add_name(mp_batch *b, const char *name) {
+static int keep(mp_batch *b, const char *name, const mp_shape *shape) {
   if (b->count == b->room) {
     size_t room = b->room ? b->room * 2 : 16;
-    const char **names = realloc(b->names, room * sizeof *names);
-    if (!names) return 0;
-    b->names = names;
+    mp_recorded *commands = realloc(b->commands, room * sizeof *commands);
+    if (!commands) return 0;
+    b->commands = commands;
     b->room = room;
   }
-  b->names[b->count++] = name;
+  b->commands[b->count++] = (mp_recorded){name, shape};
   return 1;
 }
 
 /* Adds the command `word` with the arguments from index `first` on. What fails is told when the
- * function has returned: nothing is sent then. */
-static int add(lua_State *L, mp_batch *b, moonpool_bytes word, int first) {
+ * function has returned: nothing is sent then. `is_shaped`: its reply may be a map. */
+static int add(lua_State *L, mp_batch *b, moonpool_bytes word, int first, int is_shaped) {
   moonpool_bytes room[MP_WORDS_ROOM];
   size_t argc;
   const moonpool_bytes *argv = mp_check_words(L, word, first, room, &argc);
@@ -103,7 +103,7 @@ static int add(lua_State *L, mp_batch *b, moonpool_bytes word, int first) {
                       word.data);
   if (b->status != MOONPOOL_OK) return 0;
   int status = MOONPOOL_ENOMEM;
-  if (add_name(b, word.data))
+  if (keep(b, word.data, is_shaped ? mp_shape_of(argc, argv) : NULL))
     status = b->core ? moonpool_batch_add(b->core, argc, argv) : MOONPOOL_ECLOSED;
   if (status == MOONPOOL_OK) return 0;
   const char *hint = status == MOONPOOL_ENOSUPPORT ? moonpool_command_hint(argc, argv) : NULL;
@@ -116,7 +116,15 @@ static int record(lua_State *L) {
   moonpool_bytes word;
   mp_batch *b = check_recorder(L);
   word.data = lua_tolstring(L, lua_upvalueindex(2), &word.len);
-  return add(L, b, word, 2);
+  return add(L, b, word, 2, 0);
+}
+
+/* Likewise of a command whose reply may be a map. */
+static int record_shaped(lua_State *L) {
+  moonpool_bytes word;
+  mp_batch *b = check_recorder(L);
+  word.data = lua_tolstring(L, lua_upvalueindex(2), &word.len);
+  return add(L, b, word, 2, 1);
 }
 
 /* Has the batch keep the string at index 2. */
@@ -139,14 +147,14 @@ static int call(lua_State *L) {
   mp_batch *b = check_recorder(L);
   word.data = luaL_checklstring(L, 2, &word.len);
   anchor_name(L);
-  return add(L, b, word, 3);
+  return add(L, b, word, 3, 1);
 }
 
 /* __index of the table of methods: makes the method of a command when it is asked for first. Later
  * Lua finds it in the table, without a call. */
 static int index_methods(lua_State *L) {
   lua_settop(L, 2);
-  return lua_type(L, 2) == LUA_TSTRING ? mp_push_new_command(L, record) : 0;
+  return lua_type(L, 2) == LUA_TSTRING ? mp_push_new_command(L, record, record_shaped) : 0;
 }
 
 static int tostring_recorder(lua_State *L) {

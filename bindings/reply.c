@@ -14,13 +14,20 @@ static void push_element(lua_State *L, const moonpool_reply *reply) {
     mp_push_reply(L, reply);
 }
 
-/* What is announced need not come: a large table grows by itself. */
-static int table_size(size_t count) {
+int mp_reply_table_size(size_t count) {
   return count > TABLE_MAX ? TABLE_MAX : (int)count;
 }
 
+void mp_push_reply_key(lua_State *L, const moonpool_reply *key) {
+  int is_nan = key->type == MOONPOOL_DOUBLE && key->u.number != key->u.number;
+  if (is_nan)
+    lua_pushliteral(L, "nan");
+  else
+    push_element(L, key);
+}
+
 static void push_list(lua_State *L, const moonpool_reply *list) {
-  lua_createtable(L, table_size(list->u.list.count), 0);
+  lua_createtable(L, mp_reply_table_size(list->u.list.count), 0);
   lua_Integer i = 1;
   for (const moonpool_reply *e = list->u.list.first; e; e = e->next) {
     push_element(L, e);
@@ -29,13 +36,9 @@ static void push_list(lua_State *L, const moonpool_reply *list) {
 }
 
 static void push_map(lua_State *L, const moonpool_reply *map) {
-  lua_createtable(L, 0, table_size(map->u.list.count / 2));
+  lua_createtable(L, 0, mp_reply_table_size(map->u.list.count / 2));
   for (const moonpool_reply *key = map->u.list.first; key && key->next; key = key->next->next) {
-    push_element(L, key);
-    if (key->type == MOONPOOL_DOUBLE && key->u.number != key->u.number) { /* NaN cannot be a key */
-      lua_pop(L, 1);
-      lua_pushliteral(L, "nan");
-    }
+    mp_push_reply_key(L, key);
     push_element(L, key->next);
     lua_rawset(L, -3);
   }

@@ -229,6 +229,13 @@ int mp_json_push_object(lua_State *L, const char *text, size_t len);
 /* Pushes what a reply is in Lua: one value. */
 void mp_push_reply(lua_State *L, const moonpool_reply *reply);
 
+/* Pushes it as a key of a table: null for nil, "nan" for NaN, which can be none. */
+void mp_push_reply_key(lua_State *L, const moonpool_reply *key);
+
+/* How many places to make for so many elements. What is announced need not come: a large table
+ * grows by itself. */
+int mp_reply_table_size(size_t count);
+
 /* Pushes an error that stands for a reply: { message =, code = }, with a metatable. */
 void mp_push_error(lua_State *L, int status, const char *message, size_t len);
 

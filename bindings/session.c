@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "shape.h"
+
 static const char session_name[] = "moonpool.session";
 
 /* A userdata; user value 1 is the client's. */
@@ -105,7 +107,10 @@ static int send_command(lua_State *L, moonpool_bytes word, int first) {
   mp_waiter *w = mp_wait_begin(L, s->client->runtime);
   uint64_t timeout = time_left(s, &is_late);
   if (is_late) return mp_fail(L, MOONPOOL_ETIMEOUT, NULL);
-  int status = moonpool_session_command(s->core, argc, argv, timeout, mp_on_reply, w);
+  const mp_shape *shape = mp_shape_of(argc, argv);
+  if (shape) w->owner = (void *)shape;
+  moonpool_reply_cb cb = shape ? mp_on_shaped_reply : mp_on_reply;
+  int status = moonpool_session_command(s->core, argc, argv, timeout, cb, w);
   if (status != MOONPOOL_OK) return mp_fail_command(L, status, argc, argv);
   return mp_wait(L, w);
 }
@@ -129,7 +134,7 @@ static int index_session(lua_State *L) {
   lua_settop(L, 2);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
-  return lua_type(L, 2) == LUA_TSTRING ? mp_push_new_command(L, command) : 0;
+  return lua_type(L, 2) == LUA_TSTRING ? mp_push_new_command(L, command, command) : 0;
 }
 
 /* ---- its transaction and end ----------------------------------------------------------------- */

@@ -85,7 +85,7 @@ static int index_view(lua_State *L) {
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
   if (is_of_the_client(lua_tostring(L, 2)))
     return luaL_error(L, "%s: it belongs to the client, not to a view of it", lua_tostring(L, 2));
-  return mp_push_new_command(L, command);
+  return mp_push_new_command(L, command, command);
 }
 
 static int tostring_view(lua_State *L) {

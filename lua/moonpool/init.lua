@@ -7,13 +7,11 @@
 local core = require "moonpool.core"
 local on = require "moonpool.state"
 local optimistic = require "moonpool.optimistic"
-local pubsub = require "moonpool.pubsub"
 local room = require "moonpool.room"
 
 core.methods.client.on = on
 for name, method in pairs(room) do core.methods.room[name] = method end
 for _, methods in pairs(core.methods) do
-  methods.pubsub = pubsub
   methods.optimistic = optimistic
 end
 

@@ -6,7 +6,7 @@ local moonpool = require "moonpool"
 local json = moonpool.json
 
 -- Commands whose name is one of moonpool's own methods, or a word of Lua's.
-local OWN_METHODS = { subscribe = true, psubscribe = true, ssubscribe = true, pubsub = true }
+local OWN_METHODS = { subscribe = true, psubscribe = true, ssubscribe = true }
 local RECEIVE_SECONDS = 10
 
 local replies = {} -- by name: what steps have saved
