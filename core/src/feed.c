@@ -6,8 +6,7 @@ const char *moonpool_gap_reason_name(moonpool_gap_reason reason) {
   return names[reason];
 }
 
-/* ---- opening and closing ----------------------------------------------------------------------
- */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 moonpool_feed *mp_feed_new(mp_feeds *feeds, moonpool_event_cb listener, void *ctx) {
   moonpool_feed *feed = mp_calloc(&feeds->client->allocator, sizeof *feed);
@@ -124,8 +123,7 @@ void mp_feeds_close_of(moonpool_room *handle) {
   while (handle->feeds) moonpool_feed_close(handle->feeds);
 }
 
-/* ---- pausing ----------------------------------------------------------------------------------
- */
+/* ---- pausing --------------------------------------------------------------------------------- */
 
 static void pause_seat(mp_seat *seat) {
   mp_line *line = mp_seat_split(seat);
@@ -150,8 +148,7 @@ void moonpool_feed_resume(moonpool_feed *feed) {
   if (feed->seat.line) resume_seat(&feed->seat);
 }
 
-/* ---- seeing -----------------------------------------------------------------------------------
- */
+/* ---- seeing ---------------------------------------------------------------------------------- */
 
 static void see_seat(const mp_seat *seat, moonpool_feed_stats *stats) {
   const mp_line *line = seat->line;

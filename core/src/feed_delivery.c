@@ -3,8 +3,7 @@
  * told in slices, so that a long history does not keep the loop. */
 #include "feed_private.h"
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 mp_feeds *mp_feeds_of(moonpool *client) {
   if (client->feeds) return client->feeds;
@@ -45,8 +44,7 @@ void mp_feeds_free(mp_feeds *feeds) {
   mp_free(&feeds->client->allocator, feeds);
 }
 
-/* ---- events -----------------------------------------------------------------------------------
- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* To the seat under the line's cursor. */
 static int give(mp_feeds *feeds, mp_line *line, const moonpool_event **event) {
@@ -100,8 +98,7 @@ void mp_feed_tell(const moonpool_event *event) {
   event->room->feed->listener(event);
 }
 
-/* ---- turns of the loop ------------------------------------------------------------------------
- */
+/* ---- turns of the loop ----------------------------------------------------------------------- */
 
 /* Without memory for what was left, those who have not had it fetch it from the history. */
 static void give_up(mp_line *line) {

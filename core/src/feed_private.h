@@ -7,9 +7,13 @@
  *   line.c           seats, places, the ids delivered last
  *   source.c         a source's life: its subscription, its timer
  *   source_frames.c  what its channel carries
- *   resync.c         its reads of the history, one at a time
+ *   resync.c         the turns in which its lines read the history
+ *   resync_read.c    what is read in a turn
+ *   resync_backlog.c the same where the history is a list or a sorted set
+ *   resync_tell.c    what is told of it
  *   resync_judge.c   what a read says of a line: what follows, and what is missing
  *   resync_page.c    what a read has brought
+ *   head_check.c     looks whether a line is at the head
  *
  * Nobody else includes it. */
 #ifndef MP_FEED_PRIVATE_H
@@ -25,8 +29,7 @@
 #define MP_SLICE 1000u    /* events from the history in one turn of the loop */
 #define MP_PATTERN_ROOMS 10000u
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 /* A ring; the list's head is one of its nodes. */
 typedef struct mp_node {
@@ -56,8 +59,7 @@ static inline void mp_node_append(mp_node *list, mp_node *node) {
 
 #define MP_OF(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* Where a line is: the last message that was delivered, or the head where it began. */
 typedef struct mp_place {
@@ -80,6 +82,7 @@ typedef struct mp_life {
 } mp_life;
 
 struct mp_line;
+typedef struct mp_history mp_history;
 
 /* A feed's place in a line. A feed of a pattern has one in each room. */
 typedef struct mp_seat {
@@ -165,8 +168,7 @@ static inline mp_place *mp_line_at(mp_line *line) {
   return &line->places[line->now];
 }
 
-/* ---- sources ----------------------------------------------------------------------------------
- */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 typedef struct mp_source {
   struct mp_feeds *feeds;
@@ -230,8 +232,7 @@ struct mp_feeds {
   mp_buf kept;
 };
 
-/* ---- line.c -----------------------------------------------------------------------------------
- */
+/* ---- line.c ---------------------------------------------------------------------------------- */
 
 static inline int mp_id_equals(const moonpool_id *a, const moonpool_id *b) {
   return a->ms == b->ms && a->seq == b->seq && a->tag == b->tag;
@@ -280,8 +281,7 @@ mp_line *mp_seat_split(mp_seat *seat);
 void mp_line_merge(mp_line *into, mp_line *from);
 int mp_line_is_with(const mp_line *a, const mp_line *b);
 
-/* ---- feed_delivery.c --------------------------------------------------------------------------
- */
+/* ---- feed_delivery.c ------------------------------------------------------------------------- */
 
 mp_feeds *mp_feeds_of(moonpool *client); /* made when first needed; NULL without memory */
 
@@ -299,14 +299,12 @@ static inline void mp_line_tell_now(mp_line *line) {
   mp_node_append(&line->source->feeds->live, &line->agenda);
 }
 
-/* ---- feed.c -----------------------------------------------------------------------------------
- */
+/* ---- feed.c ---------------------------------------------------------------------------------- */
 
 /* A feed without a seat, among all feeds; NULL without memory. */
 moonpool_feed *mp_feed_new(mp_feeds *feeds, moonpool_event_cb listener, void *ctx);
 
-/* ---- source.c ---------------------------------------------------------------------------------
- */
+/* ---- source.c -------------------------------------------------------------------------------- */
 
 /* The room's source, made with its subscription if it is not there; NULL without memory. Whoever
  * gets it adds a seat at once. */
@@ -341,8 +339,7 @@ void mp_line_tell_error(mp_line *line, const moonpool_error *error);
 /* The subscription was lost and is back: what may be missed is fetched. */
 void mp_source_reconnected(mp_source *source);
 
-/* ---- source_frames.c --------------------------------------------------------------------------
- */
+/* ---- source_frames.c ------------------------------------------------------------------------- */
 
 /* What the channel carries. */
 void mp_source_take(mp_source *source, moonpool_bytes payload);
@@ -356,8 +353,7 @@ void mp_line_deliver(mp_line *line, const mp_frame *frame);
  * history must be read again. */
 int mp_line_take_held(mp_line *line);
 
-/* ---- resync.c ---------------------------------------------------------------------------------
- */
+/* ---- resync.c -------------------------------------------------------------------------------- */
 
 /* The line reads as soon as it may. */
 void mp_line_want(mp_line *line);
@@ -371,21 +367,54 @@ void mp_source_want(mp_source *source);
 /* Begins the next line's turn. */
 void mp_source_begin_turn(mp_source *source);
 
+/* A call of the reader's turn was made with this status, which is returned. */
+int mp_turn_begin_call(mp_source *source, int status);
+
+/* The turn fails if it could not be made. */
+void mp_turn_check_call(mp_line *line, int status);
+
+/* A reply has come: the line whose turn it is, or NULL when that has ended, or the source has.
+ * mp_source_let_go must follow. */
+mp_line *mp_turn_end_call(mp_source *source);
+
+/* What was read is to be told. */
+void mp_turn_tell(mp_line *line);
+
+/* The turn is over without it; the line wants another. */
+void mp_turn_fail(mp_line *line, const moonpool_reply *reply, const moonpool_error *error);
+
+/* ---- resync_read.c ----------------------------------------------------------------------------
+ */
+
+/* Reads what the line wants: a status. */
+int mp_turn_read(mp_line *line);
+
+/* The messages that feed_trace is asked for, newest first: the line's place is number 0. */
+const moonpool_id *mp_trace_id(const mp_line *line, size_t index);
+
+/* ---- resync_backlog.c -------------------------------------------------------------------------
+ */
+
+/* Goes on with a line of a room without a stream, of which this is the head. */
+void mp_turn_unlinked(mp_line *line, const mp_history *history);
+
+/* ---- resync_tell.c ----------------------------------------------------------------------------
+ */
+
 /* Begins the next event of what was read: 1, or 0 when there is none for now. */
 int mp_line_advance(mp_line *line);
+
+/* ---- head_check.c -----------------------------------------------------------------------------
+ */
 
 /* Looks whether the lines are at the head; and does so from now on, now and then. */
 void mp_source_check(mp_source *source);
 void mp_source_watch(mp_source *source);
 
-/* The messages that feed_trace is asked for, newest first: the line's place is number 0. */
-const moonpool_id *mp_trace_id(const mp_line *line, size_t index);
-
-/* ---- resync_page.c ----------------------------------------------------------------------------
- */
+/* ---- resync_page.c --------------------------------------------------------------------------- */
 
 /* What a read has said, but for the bodies. */
-typedef struct mp_history {
+struct mp_history {
   moonpool_id head; /* has_head */
   mp_life life;
   moonpool_history_kind kind; /* ANY: there is no config */
@@ -395,10 +424,15 @@ typedef struct mp_history {
   const moonpool_reply *entries;
   long long found; /* of feed_trace */
   int is_oldest;
-} mp_history;
+};
 
 /* Takes the reply of feed_read or feed_trace apart: MOONPOOL_OK or EPROTO. */
 int mp_history_parse(mp_history *history, const moonpool_reply *reply);
+
+/* Does the history have links, or is it not known yet? */
+static inline int mp_source_is_linked(const mp_source *source) {
+  return source->kind == MOONPOOL_HISTORY_STREAM || source->kind == MOONPOOL_HISTORY_ANY;
+}
 
 /* One entry's id, whose tag is 0 when it is none of ours, and its body (or data NULL): 1, or 0 when
  * it is no entry at all. */
@@ -411,8 +445,7 @@ void mp_page_add(mp_page *page, const moonpool_id *id, moonpool_bytes body);
 /* A copy of those entries that are ours, without the first `skip`; NULL without memory. */
 mp_page *mp_page_new(const mp_history *history, size_t skip, const moonpool_allocator *allocator);
 
-/* ---- resync_judge.c ---------------------------------------------------------------------------
- */
+/* ---- resync_judge.c -------------------------------------------------------------------------- */
 
 typedef enum mp_verdict {
   MP_JUDGE_OK,

@@ -3,8 +3,7 @@
  * place always finds one. */
 #include "feed_private.h"
 
-/* ---- ids that were delivered ------------------------------------------------------------------
- */
+/* ---- ids that were delivered ----------------------------------------------------------------- */
 
 #define RING_FIRST 64u
 
@@ -62,8 +61,7 @@ static void move_ring(mp_ring *to, mp_ring *from, size_t skip) {
   mp_ring_forget(to, skip);
 }
 
-/* ---- places -----------------------------------------------------------------------------------
- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 void mp_place_set(mp_place *place, const moonpool_id *id) {
   place->id = *id;
@@ -75,8 +73,7 @@ void mp_line_move(mp_line *line, const moonpool_id *id) {
   mp_place_set(mp_line_at(line), id);
 }
 
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 const moonpool_allocator *mp_source_allocator(const mp_source *source) {
   return &source->room->allocator;
@@ -124,8 +121,7 @@ static void retire(mp_line *line) {
   source->only = NULL;
 }
 
-/* ---- seats ------------------------------------------------------------------------------------
- */
+/* ---- seats ----------------------------------------------------------------------------------- */
 
 void mp_line_add(mp_line *line, mp_seat *seat) {
   seat->line = line;

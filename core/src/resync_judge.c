@@ -68,8 +68,7 @@ void mp_judge(const mp_line *line, const mp_history *h, mp_judgement *j) {
   }
 }
 
-/* ---- traces -----------------------------------------------------------------------------------
- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 /* The first of our entries after the first `skip`, or NULL. */
 static const moonpool_reply *first_of_ours(const mp_history *h, size_t skip, moonpool_id *id) {

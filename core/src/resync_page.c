@@ -10,8 +10,7 @@ static int is_list(const moonpool_reply *reply) {
   return reply && reply->type == MOONPOOL_ARRAY;
 }
 
-/* ---- entries ----------------------------------------------------------------------------------
- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 /* "<ms>-<seq>" */
 static int read_stream_id(moonpool_bytes text, moonpool_id *id) {
@@ -52,8 +51,7 @@ int mp_history_entry(const moonpool_reply *entry, moonpool_id *id, moonpool_byte
   return 1;
 }
 
-/* ---- the reply --------------------------------------------------------------------------------
- */
+/* ---- the reply ------------------------------------------------------------------------------- */
 
 /* FNV-1a, never 0. */
 static uint64_t hash_of(moonpool_bytes text) {
@@ -106,8 +104,7 @@ int mp_history_parse(mp_history *history, const moonpool_reply *reply) {
   return read_entries(history);
 }
 
-/* ---- pages ------------------------------------------------------------------------------------
- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 /* How many of the entries are ours, and how long their bodies are. */
 static size_t measure(const mp_history *history, size_t skip, size_t *bytes) {

@@ -7,8 +7,7 @@
 #define BACKOFF_MIN 50u /* ms; doubled with each failure in a row */
 #define BACKOFF_MAX 5000u
 
-/* ---- memory -----------------------------------------------------------------------------------
- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 void mp_source_let_go(mp_source *source) {
   if (--source->holds > 0) return;
@@ -105,8 +104,7 @@ void mp_source_unreserve(mp_source *source) {
   if (--source->seats == 0) mp_source_stop(source);
 }
 
-/* ---- the subscription -------------------------------------------------------------------------
- */
+/* ---- the subscription ------------------------------------------------------------------------ */
 
 static uint64_t now_of(const mp_source *source) {
   return uv_now(source->feeds->client->loop);
@@ -184,8 +182,7 @@ mp_source *mp_source_of(mp_room *room, const moonpool_room_options *options) {
   return source;
 }
 
-/* ---- what happens to all of its lines ---------------------------------------------------------
- */
+/* ---- what happens to all of its lines -------------------------------------------------------- */
 
 void mp_source_reconnected(mp_source *source) {
   for (mp_node *node = source->lines.next, *next; node != &source->lines; node = next) {
@@ -219,8 +216,7 @@ void mp_line_tell_error(mp_line *line, const moonpool_error *error) {
   mp_client_mark_dirty(line->source->feeds->client);
 }
 
-/* ---- its timer --------------------------------------------------------------------------------
- */
+/* ---- its timer ------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
 

@@ -3,8 +3,7 @@
  * while the history is read is held for the line that reads. */
 #include "feed_private.h"
 
-/* ---- held -------------------------------------------------------------------------------------
- */
+/* ---- held ------------------------------------------------------------------------------------ */
 
 static void drop_held(mp_source *source) {
   while (source->held) {
@@ -54,8 +53,7 @@ static void hold(mp_source *source, moonpool_bytes payload) {
   source->held_bytes += payload.len;
 }
 
-/* ---- frames -----------------------------------------------------------------------------------
- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 void mp_line_deliver(mp_line *line, const mp_frame *frame) {
   mp_line_turn(line);
@@ -85,27 +83,21 @@ static void begin_signal(mp_line *line, moonpool_bytes payload) {
   line->event.body = payload;
 }
 
-static int is_linked(const mp_source *source) {
-  return source->kind == MOONPOOL_HISTORY_STREAM || source->kind == MOONPOOL_HISTORY_ANY;
-}
-
-/* Of a room without links, ids only ever grow: 1 when the message is new. */
-static int is_unlinked_news(mp_line *line, const mp_frame *frame) {
-  const moonpool_id *at = &mp_line_at(line)->id, *id = &frame->id;
-  if (id->ms > at->ms || (id->ms == at->ms && id->seq > at->seq)) return 1;
-  return !mp_id_equals(at, id) && !mp_ring_has(&line->ring, id);
-}
-
 typedef enum what { IS_NEXT, IS_KNOWN, IS_SIGNAL, IS_MISMATCH } what;
+
+/* Without links, ids only ever grow as long as the room lives. */
+static what judge_unlinked(mp_line *line, const mp_frame *frame) {
+  const moonpool_id *at = &mp_line_at(line)->id, *id = &frame->id;
+  if (frame->prev.data) return IS_MISMATCH; /* another kind of room by now */
+  if (id->ms > at->ms || (id->ms == at->ms && id->seq > at->seq)) return IS_NEXT;
+  return mp_id_equals(at, id) || mp_ring_has(&line->ring, id) ? IS_KNOWN : IS_MISMATCH;
+}
 
 static what judge(mp_line *line, moonpool_bytes payload, mp_frame *frame) {
   const mp_place *at = mp_line_at(line);
   int got = mp_frame_parse(frame, payload, text_of(at));
   if (!got) return IS_SIGNAL;
-  if (!is_linked(line->source)) {
-    if (frame->prev.data) return IS_MISMATCH; /* another kind of room by now */
-    return is_unlinked_news(line, frame) ? IS_NEXT : IS_KNOWN;
-  }
+  if (!mp_source_is_linked(line->source)) return judge_unlinked(line, frame);
   if (!frame->prev.data) /* of a room that nobody has written to: which kind has it become? */
     return line->source->kind == MOONPOOL_HISTORY_ANY ? IS_MISMATCH : IS_SIGNAL;
   if (got == 2 && counts_on(frame, at)) return IS_NEXT;
@@ -156,9 +148,9 @@ static void look(mp_source *source) {
     if (line->state == MP_LINE_LIVE && !only)
       only = line;
     else
-      others += line->state != MP_LINE_PAUSED || !is_linked(source);
+      others += line->state != MP_LINE_PAUSED || !mp_source_is_linked(source);
   }
-  source->only = others || source->reader || !is_linked(source) ? NULL : only;
+  source->only = others || source->reader || !mp_source_is_linked(source) ? NULL : only;
 }
 
 static void take_slowly(mp_source *source, moonpool_bytes payload) {
@@ -168,7 +160,7 @@ static void take_slowly(mp_source *source, moonpool_bytes payload) {
     mp_line *line = MP_OF(node, mp_line, node);
     next = node->next;
     if (line->state == MP_LINE_LIVE) offer(line, payload);
-    if (line->state == MP_LINE_PAUSED && !is_linked(source)) line->missed++;
+    if (line->state == MP_LINE_PAUSED && !mp_source_is_linked(source)) line->missed++;
   }
 }
 

@@ -153,8 +153,7 @@ static inline void kill_links(fixture *f, const char *type) {
   ask(f, line);
 }
 
-/* ---- the log, as it is ------------------------------------------------------------------------
- */
+/* ---- the log, as it is ----------------------------------------------------------------------- */
 
 /* The log's ids, to be freed. */
 static inline moonpool_id *read_log(fixture *f, const char *name, size_t *count);
