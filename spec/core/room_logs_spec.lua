@@ -54,12 +54,15 @@ local function words_of(output)
   return words
 end
 
+-- Lists and sorted sets have zeros before the count, so that members sort as they were said.
+local function without_zeros(id) return (id:gsub("%-0+(%d)", "-%1", 1)) end
+
 -- What redis-cli prints of a list or a sorted set's range, as messages.
 local function decode_members(output)
   local list = {}
   for line in output:gmatch "[^\n]+" do
     local member = assert(moonpool.json.decode(line))
-    list[#list + 1] = { id = member.id, m = member.m }
+    list[#list + 1] = { id = without_zeros(member.id), m = member.m }
   end
   return list
 end
