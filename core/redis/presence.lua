@@ -6,19 +6,20 @@
 -- Every call evicts leases that have expired, EVICTED users at most.
 --
 -- KEYS  who, places, leases, the caller's lease: its id follows the last colon (may be empty)
--- ARGV  channel, the lease's id, then
---       "set", ms of the lease, the last change that was acknowledged (0: the lease is new), the
---           number of this one, a lease that this one replaces ("": none), then user, places ...
+-- ARGV  channel, the caller's lease ("": none) and its ms, by which every call renews it, then
+--       "set", the last change that was acknowledged (0: the lease is new), the number of this one,
+--           a lease that this one replaces ("": none), then user, places ...
+--       "drop": the lease ends
 --       "count"
 --       "who", cursor, limit
 -- reply 1 when more is to be evicted, else 0, then
 --       set: "ok"; "empty": nobody is left, and the lease is gone; "lost": nothing was done, for
 --           the lease is not as it was
---       count: the number of users
+--       drop, count: the number of users
 --       who: cursor, then user, ms since, places ...
 local call, pcall = redis.call, redis.pcall
 local who, places, leases, own = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local channel, id, verb = ARGV[1], ARGV[2], ARGV[3]
+local channel, id, lease, verb = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local prefix = string.sub(own, 1, #own - #id)
 local EVICTED, BATCH = 500, 1000
 local DAY = 86400000
@@ -46,43 +47,45 @@ local function oldest_expired()
 end
 
 -- Its owner finds it without the member "", and knows.
-local function evict(lease, count)
-  local key = prefix .. lease
+local function evict(expired, count)
+  local key = prefix .. expired
   call('ZREM', key, '')
   local users = call('ZRANGE', key, 0, count - 1, 'WITHSCORES')
   for i = 1, #users, 2 do change(users[i], -tonumber(users[i + 1])) end
   if #users > 0 then call('ZREMRANGEBYRANK', key, 0, #users / 2 - 1) end
-  if call('EXISTS', key) == 0 then call('ZREM', leases, lease) end
+  if call('EXISTS', key) == 0 then call('ZREM', leases, expired) end
   return #users / 2 + 1
 end
 
 local function evict_expired()
   local left = EVICTED
-  local lease = oldest_expired()
-  while lease and left > 0 do
-    left = left - evict(lease, left)
-    lease = oldest_expired()
+  local expired = oldest_expired()
+  while expired and left > 0 do
+    left = left - evict(expired, left)
+    expired = oldest_expired()
   end
-  return lease and 1 or 0
+  return expired and 1 or 0
 end
 
 -- ---- set ----------------------------------------------------------------------------------------
 
 -- Rooms that all have left without a word are forgotten: not before their last lease is evicted by
 -- whoever comes within a day, and a lease not before what it has added to.
-local function keep_for(lease)
+local function keep()
   for i = 1, 3 do call('PEXPIRE', KEYS[i], DAY + lease) end
   call('PEXPIRE', own, 2 * (DAY + lease))
 end
 
+local function renew() call('ZADD', leases, string.format('%.0f', now + lease), id) end
+
 local function set()
-  local lease, acknowledged, number = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+  local acknowledged, number = tonumber(ARGV[5]), ARGV[6]
   local stored = call('ZSCORE', own, '')
   if acknowledged > 0 and
     (not stored or tonumber(stored) < acknowledged or tonumber(stored) > tonumber(number)) then
     return 'lost'
   end
-  call('ZADD', leases, string.format('%.0f', now + lease), id)
+  renew()
   for i = 8, #ARGV, 2 do
     local user, count = ARGV[i], tonumber(ARGV[i + 1])
     local by = count - (call('ZSCORE', own, user) or 0)
@@ -92,7 +95,7 @@ local function set()
   if ARGV[7] ~= '' then call('ZADD', leases, 'XX', 0, ARGV[7]) end
   call('ZADD', own, number, '')
   if call('ZCARD', own) > 1 then
-    keep_for(lease)
+    keep()
     return 'ok'
   end
   call('DEL', own)
@@ -131,6 +134,11 @@ if verb == 'set' then
   local status = set()
   return { evict_expired(), status }
 end
+if verb == 'drop' then
+  call('ZADD', leases, 'XX', 0, id)
+elseif id ~= '' and call('ZSCORE', own, '') then
+  renew()
+end
 local more = evict_expired()
-if verb == 'count' then return { more, call('HLEN', who) } end
-return page(more, ARGV[4], ARGV[5])
+if verb ~= 'who' then return { more, call('HLEN', who) } end
+return page(more, ARGV[5], ARGV[6])

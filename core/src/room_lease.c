@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { FIRST_PAUSE = 20, LONGEST_PAUSE = 1000, FIXED_ARGS = 7 };
+enum { FIRST_PAUSE = 5, LONGEST_PAUSE = 1000, FIXED_ARGS = 7 };
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
@@ -69,7 +69,7 @@ static void gather(mp_presence *p, words *w) {
   for (int i = 0; i < MP_PRESENCE_BATCH && p->changed; i++) {
     mp_user *user = p->changed;
     p->changed = user->queue;
-    user->queue = p->told;
+    user->told = p->told;
     p->told = user;
     user->is_queued = 0;
     user->is_being_told = 1;
@@ -84,7 +84,6 @@ static void gather(mp_presence *p, words *w) {
 static void put_changes(mp_presence *p, words *w) {
   size_t replaced;
   put(w, "set", 3);
-  put_number(w, p->lease);
   put_number(w, p->acknowledged);
   put_number(w, ++p->number);
   replaced = w->count;
@@ -98,7 +97,7 @@ static void put_changes(mp_presence *p, words *w) {
 static mp_user *next_told(mp_presence *p) {
   mp_user *user = p->told;
   if (user) {
-    p->told = user->queue;
+    p->told = user->told;
     user->is_being_told = 0;
   }
   return user;
@@ -128,8 +127,7 @@ static void settle(mp_presence *p, mp_presence_op **done) {
 /* Redis will have none of it: what it knows is not known any more. All who are still there are told
  * of under a new lease. */
 static void give_up(mp_presence *p, mp_presence_op **done) {
-  for (mp_user *user = p->told; user; user = user->queue)
-    mp_presence_take_ops(p, &user->sent, done);
+  for (mp_user *user = p->told; user; user = user->told) mp_presence_take_ops(p, &user->sent, done);
   mp_presence_take_back(p, *done);
   while (next_told(p)) continue;
   for (; p->changed; p->changed = p->changed->queue) p->changed->is_queued = 0;
@@ -236,6 +234,7 @@ static int send_call(mp_presence *p) {
   if (mp_presence_put_keys(p->room, p->id, &buf, keys)) {
     put(&w, p->room->channel, p->room->len);
     put_id(&w, p->id);
+    put_number(&w, p->lease);
     if (p->count > 0 || p->acknowledged)
       put_changes(p, &w);
     else
@@ -268,6 +267,33 @@ void mp_lease_go_on(mp_presence *p) {
 void mp_lease_wake(mp_presence *p) {
   p->due = 0;
   mp_lease_go_on(p);
+}
+
+/* Without waiting for what comes of it: the client is being closed. What does not go out now, or is
+ * refused since Redis has forgotten the script, ends with the lease. */
+void mp_lease_drop(mp_presence *p) {
+  mp_link *link = p->client->link;
+  words w;
+  mp_buf buf;
+  moonpool_bytes argv[12] = {{"EVALSHA", 7}, {mp_redis_presence.sha, 40}, {"4", 1}};
+  int status;
+  if (!p->number || mp_link_state(link) != MOONPOOL_READY) return;
+  w.count = w.number_count = 0;
+  mp_buf_init(&buf, &p->allocator);
+  if (mp_presence_put_keys(p->room, p->id, &buf, argv + 3)) {
+    put(&w, p->room->channel, p->room->len);
+    put_id(&w, p->id);
+    put_number(&w, p->lease);
+    put(&w, "drop", 4);
+    memcpy(argv + 7, w.args, 4 * sizeof *argv);
+    mp_buf *out = mp_link_begin(link, 1, mp_resp_encoded_size(11, argv), &status);
+    if (out) {
+      mp_resp_encode(out, 11, argv);
+      mp_link_commit(link, &(mp_request_info){.timeout = UINT64_MAX});
+      mp_link_flush(link);
+    }
+  }
+  mp_buf_free(&buf);
 }
 
 /* ---- the timer ------------------------------------------------------------------------------- */

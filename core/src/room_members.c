@@ -136,19 +136,23 @@ static void on_reply(const moonpool_reply *reply, const moonpool_error *error, v
 }
 
 static int ask(asking *a, uint64_t timeout) {
-  char cursor[24], limit[24];
+  const mp_presence *p = a->room->presence;
+  uint64_t lease = p && p->acknowledged && !p->is_lost ? p->id : 0;
+  char cursor[24], limit[24], id[24], ms[24];
   mp_buf buf;
   moonpool_bytes keys[4];
   int is_count = !a->who || !a->is_clean;
   moonpool_bytes args[] = {
-      {a->room->channel, a->room->len}, {"", 0}, {"count", 5}, {cursor, 0}, {limit, 0}};
-  if (!is_count) args[2] = (moonpool_bytes){"who", 3};
-  args[3].len = (size_t)snprintf(cursor, sizeof cursor, "%" PRIu64, a->cursor);
-  args[4].len = (size_t)snprintf(limit, sizeof limit, "%zu", a->limit);
+      {a->room->channel, a->room->len}, {id, 0}, {ms, 0}, {"count", 5}, {cursor, 0}, {limit, 0}};
+  if (lease) args[1].len = (size_t)snprintf(id, sizeof id, "%016" PRIx64, lease);
+  args[2].len = (size_t)snprintf(ms, sizeof ms, "%" PRIu64, p ? p->lease : 0);
+  if (!is_count) args[3] = (moonpool_bytes){"who", 3};
+  args[4].len = (size_t)snprintf(cursor, sizeof cursor, "%" PRIu64, a->cursor);
+  args[5].len = (size_t)snprintf(limit, sizeof limit, "%zu", a->limit);
   mp_buf_init(&buf, &a->room->allocator);
   int status = MOONPOOL_ENOMEM;
-  if (mp_presence_put_keys(a->room, 0, &buf, keys))
-    status = mp_room_call(a->room, &mp_redis_presence, 4, keys, is_count ? 3 : 5, args, timeout,
+  if (mp_presence_put_keys(a->room, lease, &buf, keys))
+    status = mp_room_call(a->room, &mp_redis_presence, 4, keys, is_count ? 4 : 6, args, timeout,
                           on_reply, a);
   mp_buf_free(&buf);
   return status;

@@ -282,6 +282,7 @@ void mp_presence_close(mp_presence *p) {
     op->next = ordered;
     ordered = op;
   }
+  mp_lease_drop(p);
   end(p);
   mp_presence_tell(&allocator, ordered, &error);
 }

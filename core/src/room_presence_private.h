@@ -30,7 +30,9 @@ typedef struct mp_share {
 /* A user by this client, until Redis knows that there is none any more. */
 typedef struct mp_user {
   struct mp_user *next;  /* in its bucket */
-  struct mp_user *queue; /* the next one to be told of, or that is being told of */
+  struct mp_user *queue; /* the next one that Redis is to be told of */
+  struct mp_user
+      *told; /* the next one that it is being told of; meanwhile it may be queued again */
   uint64_t hash;
   uint64_t places;
   mp_share *shares;
@@ -104,6 +106,9 @@ void mp_lease_begin(mp_presence *p);
 
 /* Makes the call that is due, if none is under way, and sets the timer. */
 void mp_lease_go_on(mp_presence *p);
+
+/* Ends it, as far as that can be written at once. */
+void mp_lease_drop(mp_presence *p);
 
 /* Something is to be told. */
 void mp_lease_wake(mp_presence *p);

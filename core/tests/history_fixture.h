@@ -6,15 +6,6 @@
 
 #define TAG "9f3a7c1e00000001"
 
-/* A command's reply as put_reply writes it. Valid until the next one. */
-static inline const char *ask_words(fixture *f, size_t argc, const moonpool_bytes *argv) {
-  static call c;
-  c = (call){.f = f};
-  CHECK_INT(moonpool_command(f->client, argc, argv, 0, on_reply, &c), MOONPOOL_OK);
-  RUN_UNTIL(f, c.count);
-  return c.text;
-}
-
 /* One answer: the bodies with a space between, and the first and last id. */
 typedef struct story {
   fixture *f;

@@ -34,6 +34,15 @@ static inline const char *ask(fixture *f, const char *line) {
   return c.text;
 }
 
+/* The same of words that may hold spaces. */
+static inline const char *ask_words(fixture *f, size_t argc, const moonpool_bytes *argv) {
+  static call c;
+  c = (call){.f = f};
+  CHECK_INT(moonpool_command(f->client, argc, argv, 0, on_reply, &c), MOONPOOL_OK);
+  RUN_UNTIL(f, c.count);
+  return c.text;
+}
+
 static inline moonpool_room *open_room(fixture *f, const char *name,
                                        const moonpool_room_options *options) {
   moonpool_room *room;
