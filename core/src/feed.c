@@ -84,11 +84,13 @@ int moonpool_feed_open(moonpool_feed **out, moonpool_room *handle, const moonpoo
 static void detach(moonpool_feed *feed) {
   mp_node_remove(&feed->node);
   leave_handle(feed);
-  if (feed->seat.line) {
-    mp_source *source = feed->seat.line->source;
-    mp_seat_leave(&feed->seat);
-    mp_source_unreserve(source);
+  if (feed->pattern) {
+    mp_pattern_close(feed->pattern);
+    return;
   }
+  mp_source *source = feed->seat.line->source;
+  mp_seat_leave(&feed->seat);
+  mp_source_unreserve(source);
 }
 
 void moonpool_feed_close(moonpool_feed *feed) {
@@ -103,7 +105,7 @@ static void end(moonpool_feed *feed, const moonpool_error *error) {
   moonpool_room_event room = {.type = MOONPOOL_ROOM_ENDED, .feed = feed};
   moonpool_event event = {.type = MOONPOOL_ROOM, .ctx = feed->ctx, .error = *error, .room = &room};
   char name[MOONPOOL_ROOM_NAME_MAX]; /* its room may go */
-  if (feed->seat.line) {
+  if (!feed->pattern) {
     room.room = mp_room_name_of(feed->seat.line->source->room);
     memcpy(name, room.room.data, room.room.len);
     room.room.data = name;
@@ -125,13 +127,20 @@ void mp_feeds_close_of(moonpool_room *handle) {
 
 /* ---- pausing --------------------------------------------------------------------------------- */
 
-static void pause_seat(mp_seat *seat) {
+static void pause_seat(mp_seat *seat, void *ctx) {
+  (void)ctx;
   mp_line *line = mp_seat_split(seat);
   line->state = MP_LINE_PAUSED;
 }
 
-static void resume_seat(mp_seat *seat) {
+static void resume_seat(mp_seat *seat, void *ctx) {
   mp_line *line = seat->line;
+  (void)ctx;
+  if (!mp_line_at(line)->len && line->next_kind == MP_NEXT_AFTER) { /* of a pattern: nowhere yet */
+    line->state = MP_LINE_LIVE;
+    line->source->only = NULL;
+    return;
+  }
   line->owes_live = 1;
   mp_line_want(line);
 }
@@ -139,31 +148,50 @@ static void resume_seat(mp_seat *seat) {
 void moonpool_feed_pause(moonpool_feed *feed) {
   if (feed->is_paused) return;
   feed->is_paused = 1;
-  if (feed->seat.line) pause_seat(&feed->seat);
+  if (feed->pattern)
+    mp_pattern_each_seat(feed->pattern, pause_seat, NULL);
+  else
+    pause_seat(&feed->seat, NULL);
 }
 
 void moonpool_feed_resume(moonpool_feed *feed) {
   if (!feed->is_paused) return;
   feed->is_paused = 0;
-  if (feed->seat.line) resume_seat(&feed->seat);
+  if (feed->pattern)
+    mp_pattern_each_seat(feed->pattern, resume_seat, NULL);
+  else
+    resume_seat(&feed->seat, NULL);
 }
 
 /* ---- seeing ---------------------------------------------------------------------------------- */
 
-static void see_seat(const mp_seat *seat, moonpool_feed_stats *stats) {
+/* Of a pattern's feed: of all its rooms together, and no position. */
+static void see_seat(mp_seat *seat, void *ctx) {
+  moonpool_feed_stats *stats = ctx;
+  const mp_line *line = seat->line;
+  stats->is_live &= line->state == MP_LINE_LIVE;
+  stats->reads += line->source->reads;
+  stats->resyncs += line->source->resyncs;
+  stats->buffered += line->source->held_count;
+}
+
+static moonpool_id position_of(const mp_seat *seat) {
   const mp_line *line = seat->line;
   int is_before = mp_seat_is_due(seat) && line->event.type == MOONPOOL_ROOM_MESSAGE;
-  stats->position = line->places[line->now ^ (unsigned)is_before].id;
-  stats->is_live = line->state == MP_LINE_LIVE;
-  stats->reads = line->source->reads;
-  stats->resyncs = line->source->resyncs;
-  stats->buffered = line->source->held_count;
+  return line->places[line->now ^ (unsigned)is_before].id;
 }
 
 void moonpool_feed_get_stats(const moonpool_feed *feed, moonpool_feed_stats *stats) {
-  *stats = (moonpool_feed_stats){.is_paused = feed->is_paused,
+  *stats = (moonpool_feed_stats){.is_live = 1,
+                                 .is_paused = feed->is_paused,
                                  .messages = feed->messages,
                                  .signals = feed->signals,
                                  .gaps = feed->gaps};
-  if (feed->seat.line) see_seat(&feed->seat, stats);
+  if (feed->pattern) {
+    mp_pattern_each_seat(feed->pattern, see_seat, stats);
+    return;
+  }
+  mp_seat seat = feed->seat;
+  see_seat(&seat, stats);
+  stats->position = position_of(&feed->seat);
 }

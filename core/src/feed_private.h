@@ -82,6 +82,7 @@ typedef struct mp_life {
 } mp_life;
 
 struct mp_line;
+typedef struct mp_pattern mp_pattern;
 typedef struct mp_history mp_history;
 
 /* A feed's place in a line. A feed of a pattern has one in each room. */
@@ -176,8 +177,10 @@ typedef struct mp_source {
   moonpool_room_options options;
   moonpool_history_kind kind;          /* ANY: not known yet */
   moonpool_subscription *subscription; /* NULL: none; of a pattern's source always */
-  struct mp_pattern *pattern;          /* NULL: it has its own subscription */
+  mp_pattern *pattern;                 /* NULL: it has its own subscription */
   mp_node pattern_node;                /* in the pattern's list, the one heard last at the end */
+  mp_seat pattern_seat;
+  struct mp_source *bucket_next; /* in the pattern's table */
   int is_confirmed, has_been_confirmed;
   mp_node lines, spare; /* as many lines as there are seats */
   mp_line *only; /* the one line that gets frames, and it is live; NULL: look at all of them. Who
@@ -207,7 +210,7 @@ typedef struct mp_source {
 struct moonpool_feed {
   struct mp_feeds *feeds;
   mp_seat seat;               /* of a room's feed */
-  struct mp_pattern *pattern; /* or NULL */
+  mp_pattern *pattern;        /* or NULL */
   mp_node node;               /* among all feeds */
   moonpool_room *handle;      /* whose feed it is, or NULL */
   moonpool_feed *next, *prev; /* of the handle's */
@@ -304,6 +307,14 @@ static inline void mp_line_tell_now(mp_line *line) {
 /* A feed without a seat, among all feeds; NULL without memory. */
 moonpool_feed *mp_feed_new(mp_feeds *feeds, moonpool_event_cb listener, void *ctx);
 
+/* ---- feed_pattern.c -------------------------------------------------------------------------- */
+
+/* Its feed is closed; its memory goes once libuv has let go. */
+void mp_pattern_close(mp_pattern *pattern);
+
+/* The feed's seats, one in each room. `visit` may move them to other lines. */
+void mp_pattern_each_seat(mp_pattern *pattern, void (*visit)(mp_seat *seat, void *ctx), void *ctx);
+
 /* ---- source.c -------------------------------------------------------------------------------- */
 
 /* The room's source, made with its subscription if it is not there; NULL without memory. Whoever
@@ -383,8 +394,7 @@ void mp_turn_tell(mp_line *line);
 /* The turn is over without it; the line wants another. */
 void mp_turn_fail(mp_line *line, const moonpool_reply *reply, const moonpool_error *error);
 
-/* ---- resync_read.c ----------------------------------------------------------------------------
- */
+/* ---- resync_read.c --------------------------------------------------------------------------- */
 
 /* Reads what the line wants: a status. */
 int mp_turn_read(mp_line *line);
@@ -392,20 +402,17 @@ int mp_turn_read(mp_line *line);
 /* The messages that feed_trace is asked for, newest first: the line's place is number 0. */
 const moonpool_id *mp_trace_id(const mp_line *line, size_t index);
 
-/* ---- resync_backlog.c -------------------------------------------------------------------------
- */
+/* ---- resync_backlog.c ------------------------------------------------------------------------ */
 
 /* Goes on with a line of a room without a stream, of which this is the head. */
 void mp_turn_unlinked(mp_line *line, const mp_history *history);
 
-/* ---- resync_tell.c ----------------------------------------------------------------------------
- */
+/* ---- resync_tell.c --------------------------------------------------------------------------- */
 
 /* Begins the next event of what was read: 1, or 0 when there is none for now. */
 int mp_line_advance(mp_line *line);
 
-/* ---- head_check.c -----------------------------------------------------------------------------
- */
+/* ---- head_check.c ---------------------------------------------------------------------------- */
 
 /* Looks whether the lines are at the head; and does so from now on, now and then. */
 void mp_source_check(mp_source *source);

@@ -24,7 +24,7 @@ void mp_source_watch(mp_source *source) {
 static mp_line *first_live(const mp_source *source) {
   for (mp_node *node = source->lines.next; node != &source->lines; node = node->next) {
     mp_line *line = MP_OF(node, mp_line, node);
-    if (line->state == MP_LINE_LIVE && !line->cursor) return line;
+    if (line->state == MP_LINE_LIVE && !line->cursor && mp_line_at(line)->len) return line;
   }
   return NULL;
 }

@@ -26,9 +26,19 @@ static void settle(mp_line *line, const moonpool_id *head) {
   mp_turn_tell(line);
 }
 
+/* A room that was new when the line was there: what the history has lost since is missing. */
+static void tell_trimmed(mp_line *line) {
+  const moonpool_id *first = &line->page->entries[0].id;
+  if (!mp_line_at(line)->len || first->seq <= 1) return;
+  line->owes_gap = 1;
+  line->has_landed = 0;
+  line->gap = (moonpool_gap){origin, *first, (int64_t)(first->seq - 1), MOONPOOL_GAP_TRIMMED};
+}
+
 static void begin_with(mp_line *line, mp_page *page) {
   line->page = page;
   line->page_at = 0;
+  if (page->count) tell_trimmed(line);
   if (page->count) { /* it moves with each of them */
     line->left = 0;
     line->is_at_end = 1;
@@ -128,7 +138,12 @@ static void tell_missing(mp_line *line, const mp_history *h) {
 }
 
 void mp_turn_unlinked(mp_line *line, const mp_history *h) {
+  const mp_place *at = mp_line_at(line);
   line->head = h->head;
+  if (line->next_kind == MP_NEXT_AFTER && at->id.seq == 0 && !line->missed && h->has_head) {
+    line->next_kind = MP_NEXT_FROM; /* it was new, and all of it is there */
+    line->next = origin;
+  }
   if (line->next_kind == MP_NEXT_LAST || line->next_kind == MP_NEXT_FROM) {
     line->life = h->life;
     read_backlog(line);

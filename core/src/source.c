@@ -188,6 +188,7 @@ void mp_source_reconnected(mp_source *source) {
   for (mp_node *node = source->lines.next, *next; node != &source->lines; node = next) {
     mp_line *line = MP_OF(node, mp_line, node);
     next = node->next;
+    if (!mp_line_at(line)->len && line->next_kind == MP_NEXT_AFTER) continue; /* nowhere yet */
     if (!line->owes_live || line->state == MP_LINE_PAUSED) line->owes_reconnected = 1;
     line->is_stale = 1;
     if (line->state == MP_LINE_LIVE) mp_line_resync(line);
