@@ -2,11 +2,12 @@ local program = require "spec.support.program"
 local scratch = require "spec.support.scratch"
 local new_session = require "spec.support.session"
 
-local PAGES = { "docs/lua.md", "docs/commands.md", "docs/errors.md", "docs/bots.md",
-  "docs/architecture.md" }
+local PAGES = { "docs/lua.md", "docs/commands.md", "docs/rooms.md", "docs/errors.md",
+  "docs/bots.md", "docs/architecture.md" }
 
 -- Programs and scripts, which are run as they are, by page and place among its code blocks.
-local WHOLE = { ["docs/lua.md"] = { [1] = true }, ["docs/bots.md"] = { [1] = true } }
+local WHOLE = { ["docs/lua.md"] = { [1] = true }, ["docs/bots.md"] = { [1] = true },
+  ["docs/rooms.md"] = { [1] = true } }
 
 -- Parts of a program with a client named redis: what is printed behind them, and what that gives.
 local PARTS = {
@@ -20,6 +21,18 @@ local PARTS = {
       show = "replies[1], replies[2], redis:get('stock')",
       gives = "OK\t1\t2\n",
     },
+  },
+  ["docs/rooms.md"] = {
+    [2] = {
+      show = "same == again, id == same, message:match('^room:say: who says it'), code",
+      gives = "true\tfalse\troom:say: who says it\tEARG\n",
+    },
+    [3] = { show = "table.concat(heard, ' ')", gives = "Ahoy\n" },
+    [4] = {
+      show = "newest[1].text, newest[2].text, before[2].text, #lately",
+      gives = "Cup 4\tCup 5\tCup 3\t5\n",
+    },
+    [5] = { show = "#here, here[1].user, count", gives = "1\tann\t1\n" },
   },
 }
 
@@ -81,6 +94,11 @@ describe("docs", function()
       end)
     end
   end
+
+  it("rooms.md shows a program that works", function()
+    assert.same({ status = 0, stdout = "ann\tHello there!\nann\tbye\n", stderr = "" },
+      run_program(examples_of("docs/rooms.md")[1]))
+  end)
 
   it("bots.md shows a bot that works", function()
     local script = scratch.write(folder .. "/karma.lua", examples_of("docs/bots.md")[1])

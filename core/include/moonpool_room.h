@@ -170,7 +170,8 @@ MOONPOOL_EXTERN int moonpool_room_destroy(moonpool_room *room, uint64_t timeout,
                                           moonpool_done_cb cb, void *ctx);
 
 /* Changes what the room keeps, for everybody; -1: as it is, 0: no limit. What is over is removed
- * with the next message. */
+ * with the next message. What this handle says from now on asks for that; other handles that ask
+ * for what was before are refused (EARG). */
 MOONPOOL_EXTERN int moonpool_room_configure(moonpool_room *room, int64_t keep, int64_t keep_ms,
                                             uint64_t timeout, moonpool_done_cb cb, void *ctx);
 

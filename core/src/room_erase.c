@@ -1,5 +1,5 @@
 /* What is done to a whole room: what it keeps is changed, or all of it is removed. */
-#include "room_private.h"
+#include "room_publish.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -86,7 +86,12 @@ int moonpool_room_configure(moonpool_room *handle, int64_t keep, int64_t keep_ms
   }
   mp_buf_free(&key);
   if (status != MOONPOOL_OK && e) free_erasing(e);
-  return status;
+  if (status != MOONPOOL_OK) return status;
+  if (keep >= 0) handle->options.keep = keep;
+  if (keep_ms >= 0) handle->options.keep_ms = keep_ms;
+  mp_terms_release(handle->terms, &room->allocator);
+  handle->terms = NULL; /* made anew of the options */
+  return MOONPOOL_OK;
 }
 
 /* ---- destroying ------------------------------------------------------------------------------ */

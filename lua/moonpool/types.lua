@@ -174,6 +174,167 @@ function client:stats() end
 ---@return true
 function client:close() end
 
+---@class moonpool.message what somebody has said in a room; its other members are fields, too
+---@field id string? nil: it is not stored
+---@field at number? seconds since 1970, by Redis's clock
+---@field room string the room's name
+---@field user string?
+---@field text string? of messages and actions always a string
+---@field type string "message", "action", "join", "leave", "rename", "typing", "delete", "clear" …
+---@field to string? of a rename
+---@field target string? of a delete: an id
+---@field bot boolean
+---@field [string] any
+local room_message = {}
+
+---@return string json as it was published
+function room_message:json() end
+
+---@class moonpool.member
+---@field user string
+---@field since number seconds since 1970, by Redis's clock
+---@field places integer
+
+---@class moonpool.room_event
+---@field event "gap"|"reconnect"|"live"|"error"
+---@field room string?
+---@field from string? of a gap: ids, exclusive
+---@field to string? nil: nothing has come after it yet
+---@field missing integer? nil: unknown
+---@field reason "trimmed"|"forked"|"overflow"|"unavailable"|nil
+---@field id string? of live
+---@field message string? of an error
+---@field code string?
+
+---@alias moonpool.room_event_name
+---| "message" | "join" | "leave" | "rename" | "typing" | "delete" | "clear" | "signal"
+---| "gap" | "reconnect" | "live" | "error"
+
+---@class moonpool.start { last = N }, { from = ID } or { since = seconds }
+---@field last integer?
+---@field from string?
+---@field since number?
+
+---@class moonpool.room
+---@field name string without "room:"
+---@field channel string
+---@field user string? who has joined by it last
+---@field closed boolean
+local room = {}
+
+---@param message string|number|table
+---@param options? { key?: string, user?: string, timeout?: number }
+---@return string? id, string? message, string? code, string? stored_id
+function room:say(message, options) end
+
+---@param message table
+---@param options? { user?: string, timeout?: number }
+---@return true?, string? message, string? code
+function room:signal(message, options) end
+
+---@param options? { user?: string, timeout?: number }
+---@return true?, string? message, string? code
+function room:typing(options) end
+
+---@param event moonpool.room_event_name
+---@param fn fun(event: moonpool.message|moonpool.room_event)|nil
+---@return moonpool.room?, string? message, string? code
+function room:on(event, fn) end
+
+---@param start? moonpool.start nil: from now on
+---@return true?, string? message, string? code
+function room:follow(start) end
+
+---@param start? moonpool.start
+---@return fun(room: moonpool.room): moonpool.message?
+---@return moonpool.room
+function room:messages(start) end
+
+---@param options { user: string, timeout?: number }
+---@return true?, string? message, string? code
+function room:join(options) end
+
+---@param options? { timeout?: number }
+---@return true?, string? message, string? code
+function room:leave(options) end
+
+---@return true
+function room:close() end
+
+---@param options? { limit?: integer, cursor?: integer, timeout?: number }
+---@return moonpool.member[]?, (integer|string)? cursor, string? code
+function room:who(options) end
+
+---@param options? { timeout?: number }
+---@return integer?, string? message, string? code
+function room:count(options) end
+
+---@class moonpool.history_options
+---@field last integer?
+---@field limit integer?
+---@field since number? seconds since 1970, inclusive, as is till
+---@field till number?
+---@field before string? an id, exclusive, as is after
+---@field after string?
+---@field timeout number?
+
+---@param options? moonpool.history_options
+---@return moonpool.message[]?, string? message, string? code
+function room:history(options) end
+
+---@param id string
+---@param options? { user?: string, timeout?: number }
+---@return string? id, string? message, string? code
+function room:delete(id, options) end
+
+---@param options? { user?: string, timeout?: number }
+---@return string? id, string? message, string? code
+function room:clear(options) end
+
+---@param options? { timeout?: number }
+---@return true?, string? message, string? code
+function room:destroy(options) end
+
+---@param options { keep?: integer, keep_for?: number, timeout?: number } messages, seconds; 0: all
+---@return true?, string? message, string? code
+function room:configure(options) end
+
+---@return table<string, any>
+function room:stats() end
+
+---@class moonpool.rooms
+---@field pattern string of their channels
+---@field closed boolean
+local rooms = {}
+
+---@return string[]? names, string? message, string? code
+function rooms:list() end
+
+---@param event moonpool.room_event_name|"room" "room": fn(name), once for each
+---@param fn fun(event: moonpool.message|moonpool.room_event|string)|nil
+---@return moonpool.rooms?, string? message, string? code
+function rooms:on(event, fn) end
+
+---@return fun(rooms: moonpool.rooms): moonpool.message?
+---@return moonpool.rooms
+function rooms:messages() end
+
+---@return table<string, any>
+function rooms:stats() end
+
+---@return true
+function rooms:close() end
+
+---@param name string "chatty" or "room:chatty"
+---@param options? table docs/rooms.md
+---@return moonpool.room?, string? message, string? code
+function client:room(name, options) end
+
+---@param pattern? string of names; all rooms
+---@param options? table docs/rooms.md
+---@return moonpool.rooms?, string? message, string? code
+function client:rooms(pattern, options) end
+
 ---@class moonpool.json
 ---@field array_mt table
 local json = {}
