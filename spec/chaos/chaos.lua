@@ -50,12 +50,14 @@ chaos.CONFIG = {
 
 -- ---- who takes part ----------------------------------------------------------------------------
 
-function chaos.add_writers(people, count, name)
+-- `pace` (default 1) makes them slower.
+function chaos.add_writers(people, count, name, pace)
   for number = 1, count do
     people:add {
       role = "writer", name = (name or "w") .. number, apart = number % 2 == 0,
       timeout = SAY_SECONDS,
-      in_flight = number % 4 < 2 and 20 or 1, pace = number % 4 < 2 and 0.004 or 0.001,
+      in_flight = number % 4 < 2 and 20 or 1,
+      pace = (number % 4 < 2 and 0.004 or 0.001) * (pace or 1),
     }
   end
 end

@@ -22,6 +22,8 @@ local wait = require "spec.chaos.wait"
 local fork = {}
 
 local ENOUGH = 30 -- messages of each writer in each part of a run
+-- Followers remember 1,000 messages: a fork has less.
+local PACE = 5
 local PATIENCE = 60000 -- ms until a sentinel takes a silent server for dead
 local KEPT = 5    -- messages that a trimmed history is left with
 
@@ -41,10 +43,13 @@ local function count_messages(one)
   return count
 end
 
--- Until each writer has had so many stored, and each follower been given so many, since now.
+-- Until each writer has had so many stored, and each follower been given so many, since now. Those
+-- that wait for replicas take their time.
 local function progress(people, count, followers)
   local due = {}
-  for _, one in ipairs(people:at_work "writer") do due[one] = count_stored(one) + count end
+  for _, one in ipairs(people:at_work "writer") do
+    due[one] = count_stored(one) + (one.options.is_durable and 2 or count)
+  end
   for _, one in ipairs(followers or people:of "follower") do
     due[one] = count_messages(one) + count
   end
@@ -106,7 +111,7 @@ local function trim(people, server, away)
   local log = chaos.read_log(server)
   assert(server:call("XTRIM", chaos.LOG, "MAXLEN", KEPT))
   cast.thaw(away)
-  chaos.add_writers(people, 2, "after")
+  chaos.add_writers(people, 2, "after", PACE)
   return log
 end
 
@@ -156,7 +161,7 @@ end
 local function play(service, clocks, people, options)
   local away, before_trim
   chaos.add_followers(people, options.followers or 4)
-  chaos.add_writers(people, options.writers or 4)
+  chaos.add_writers(people, options.writers or 4, "w", PACE)
   people:add { role = "writer", name = "durable", timeout = 20, in_flight = 1, pace = 0.005,
     is_durable = true, room_options = chaos.with_options { durability = "replicas:1",
       replicas_timeout = 0.05 } }
