@@ -158,6 +158,8 @@ static void refresh(lua_State *L, mp_room_handle *h) {
   feed->has_handlers = feed->has_room_handler = 0;
   deactivate(sub);
   lua_getiuservalue(L, 1, 3);
+  sub->keeps_gaps = lua_getfield(L, -1, "gap") != LUA_TFUNCTION;
+  lua_pop(L, 1);
   for (const char *const *name = mp_room_event_names; *name; name++) {
     if (lua_getfield(L, -1, *name) == LUA_TFUNCTION) {
       feed->has_handlers = 1;

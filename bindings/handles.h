@@ -73,6 +73,7 @@ typedef struct mp_sub {
   uint8_t kind;        /* a moonpool_kind, or MP_SUB_FEED */
   uint8_t is_single;   /* has one name */
   uint8_t is_reader;   /* messages wait for the iterator */
+  uint8_t keeps_gaps;  /* a feed's: gaps, too, for nobody is there who could be told */
   uint8_t is_busy;     /* its handler runs or waits */
   uint8_t is_active;   /* keeps run going */
   uint8_t is_leaving;  /* closed; Redis has not confirmed it yet */
@@ -202,7 +203,9 @@ extern const char *const mp_event_names[];
 static inline int mp_sub_is_to_wait(const mp_sub *sub, const moonpool_event *event) {
   if (sub->is_busy || !sub->is_reader) return sub->is_busy;
   if (event->type == MOONPOOL_MESSAGE || (sub->mailbox && sub->mailbox->first)) return 1;
-  return event->type == MOONPOOL_ROOM && event->room->type == MOONPOOL_ROOM_MESSAGE;
+  if (event->type != MOONPOOL_ROOM) return 0;
+  return event->room->type == MOONPOOL_ROOM_MESSAGE ||
+         (event->room->type == MOONPOOL_ROOM_GAP && sub->keeps_gaps);
 }
 
 /* Keeps a copy of the event for them. */

@@ -120,17 +120,18 @@ mp_letter *mp_mailbox_take(mp_sub *sub) {
   return letter;
 }
 
-static int is_message(const mp_letter *letter) {
+/* Is it one that waits for an iterator? */
+static int is_message(const mp_sub *sub, const mp_letter *letter) {
   if (letter->gap || !letter->room) return !letter->gap && letter->type == MOONPOOL_MESSAGE;
   moonpool_room_event room;
   moonpool_event event;
   mp_letter_event(letter, &event, &room);
-  return room.type == MOONPOOL_ROOM_MESSAGE;
+  return room.type == MOONPOOL_ROOM_MESSAGE || (room.type == MOONPOOL_ROOM_GAP && sub->keeps_gaps);
 }
 
 int mp_mailbox_has_event(const mp_sub *sub) {
   const mp_letter *letter = sub->mailbox ? sub->mailbox->first : NULL;
-  return letter && !is_message(letter);
+  return letter && !is_message(sub, letter);
 }
 
 void mp_mailbox_clear(mp_sub *sub) {
