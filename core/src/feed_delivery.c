@@ -68,6 +68,11 @@ static int give(mp_feeds *feeds, mp_line *line, const moonpool_event **event) {
 }
 
 int mp_feeds_next(mp_feeds *feeds, const moonpool_event **event) {
+  if (feeds->is_ready) {
+    feeds->is_ready = 0;
+    *event = &feeds->event;
+    return 1;
+  }
   if (feeds->trash || feeds->held_trash) empty_trash(feeds);
   if (mp_node_is_alone(&feeds->live)) return 0;
   mp_line *line = MP_OF(feeds->live.next, mp_line, agenda);

@@ -132,22 +132,23 @@ typedef enum mp_next_kind {
 } mp_next_kind;
 
 typedef struct mp_line {
-  mp_node node;   /* in its source's list: lines or spare */
-  mp_node agenda; /* in the feeds' list of those that have something to tell */
+  /* What each message needs comes first, so that a thousand rooms fit into the cache. */
   struct mp_source *source;
   mp_seat *first, *last;
+  mp_ring ring;
+  unsigned now;
+  mp_line_state state;
+  mp_place places[2]; /* of those who have had the event, at `now`, and of those who have not */
+  mp_node node;       /* in its source's list: lines or spare */
+  mp_node agenda;     /* in the feeds' list of those that have something to tell */
   size_t seats;
   uint64_t turn;
   mp_seat *cursor;           /* the next seat that gets `event` */
   moonpool_room_event event; /* but for its feed */
   moonpool_error error;      /* of an ERROR */
-  mp_place places[2]; /* of those who have had the event, at `now`, and of those who have not */
-  unsigned now;
-  mp_line_state state;
   mp_next_kind next_kind;
   moonpool_id next;
   size_t left;
-  mp_ring ring;
   mp_life life;
   /* What is told after one another. */
   moonpool_gap gap, end_gap;
@@ -173,6 +174,9 @@ static inline mp_place *mp_line_at(mp_line *line) {
 
 typedef struct mp_source {
   struct mp_feeds *feeds;
+  mp_line *only; /* the one line that gets frames, and it is live; NULL: look at all of them. Who
+                    changes a line's state sets it to NULL */
+  moonpool_bytes name; /* the room's */
   mp_room *room;
   moonpool_room_options options;
   moonpool_history_kind kind;          /* ANY: not known yet */
@@ -183,8 +187,6 @@ typedef struct mp_source {
   struct mp_source *bucket_next; /* in the pattern's table */
   int is_confirmed, has_been_confirmed;
   mp_node lines, spare; /* as many lines as there are seats */
-  mp_line *only; /* the one line that gets frames, and it is live; NULL: look at all of them. Who
-                    changes a line's state sets it to NULL */
   mp_line *reader;
   mp_node wanting; /* in the feeds' list */
   mp_node node;    /* among the feeds' sources */
@@ -209,15 +211,15 @@ typedef struct mp_source {
 
 struct moonpool_feed {
   struct mp_feeds *feeds;
+  void *ctx;
+  uint64_t messages, signals, gaps;
   mp_seat seat;               /* of a room's feed */
   mp_pattern *pattern;        /* or NULL */
   mp_node node;               /* among all feeds */
   moonpool_room *handle;      /* whose feed it is, or NULL */
   moonpool_feed *next, *prev; /* of the handle's */
   moonpool_event_cb listener;
-  void *ctx;
   int is_paused;
-  uint64_t messages, signals, gaps;
 };
 
 struct mp_feeds {
@@ -230,6 +232,7 @@ struct mp_feeds {
   unsigned budget;
   moonpool_event event;
   moonpool_room_event room;
+  int is_ready;   /* `event` is the next one */
   mp_page *trash; /* freed before the next event */
   mp_held *held_trash;
   mp_buf kept;

@@ -87,7 +87,7 @@ mp_line *mp_line_new(mp_source *source) {
   mp_node_append(&source->lines, &line->node);
   source->only = NULL;
   line->source = source;
-  line->event.room = mp_room_name_of(source->room);
+  line->event.room = source->name;
   return line;
 }
 

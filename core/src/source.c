@@ -53,6 +53,7 @@ mp_source *mp_source_new(mp_room *room, const moonpool_room_options *options) {
   if (!source) return NULL;
   source->feeds = feeds;
   source->room = room;
+  source->name = mp_room_name_of(room);
   source->options = *options;
   if (options->history != MOONPOOL_HISTORY_STREAM) source->kind = options->history;
   mp_node_init(&source->lines);

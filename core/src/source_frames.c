@@ -55,14 +55,19 @@ static void hold(mp_source *source, moonpool_bytes payload) {
 
 /* ---- frames ---------------------------------------------------------------------------------- */
 
-void mp_line_deliver(mp_line *line, const mp_frame *frame) {
-  mp_line_turn(line);
+/* The message is the last one delivered. */
+static void note(mp_line *line, const mp_frame *frame) {
   mp_place *at = mp_line_at(line);
   at->id = frame->id;
   at->len = frame->id_text.len;
   memcpy(at->text, frame->id_text.data, frame->id_text.len);
   mp_ring_push(&line->ring, mp_source_allocator(line->source), &frame->id);
   if (frame->id.seq == 1) line->life.birth = frame->id.tag;
+}
+
+void mp_line_deliver(mp_line *line, const mp_frame *frame) {
+  mp_line_turn(line);
+  note(line, frame);
   mp_line_begin_event(line, MOONPOOL_ROOM_MESSAGE);
   line->event.id = frame->id;
   line->event.body = frame->body;
@@ -164,12 +169,34 @@ static void take_slowly(mp_source *source, moonpool_bytes payload) {
   }
 }
 
+/* Straight to the line's only seat, which has had what came before: the line stays in its place,
+ * and nothing else is to be told. */
+static void give_at_once(mp_line *line, const mp_frame *frame) {
+  const mp_source *source = line->source;
+  mp_feeds *feeds = source->feeds;
+  moonpool_feed *feed = line->first->feed;
+  note(line, frame);
+  feed->messages++;
+  feeds->room.type = MOONPOOL_ROOM_MESSAGE;
+  feeds->room.feed = feed;
+  feeds->room.room = source->name;
+  feeds->room.id = frame->id;
+  feeds->room.body = frame->body;
+  feeds->event.ctx = feed->ctx;
+  feeds->event.error.status = MOONPOOL_OK;
+  feeds->is_ready = 1;
+}
+
 void mp_source_take(mp_source *source, moonpool_bytes payload) {
   mp_frame frame;
   mp_line *line = source->only;
   if (line) {
     const mp_place *at = mp_line_at(line);
     if (mp_frame_parse(&frame, payload, text_of(at)) == 2 && counts_on(&frame, at)) {
+      if (line->first == line->last && mp_node_is_alone(&source->feeds->live)) {
+        give_at_once(line, &frame);
+        return;
+      }
       mp_line_deliver(line, &frame);
       mp_line_tell_now(line);
       return;
