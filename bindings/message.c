@@ -8,6 +8,7 @@
 static const char message_name[] = "moonpool.message";
 
 typedef enum state {
+  STATE_UNREAD,  /* nobody has asked for a field */
   STATE_SHAPE,   /* `fields` tells where they lie; nothing is checked yet */
   STATE_SCANNED, /* likewise, and they are good */
   STATE_TABLE,   /* user value 1 is the decoded body */
@@ -52,6 +53,20 @@ static void check_shape(lua_State *L, int index, message *m) {
     decode(L, index, m);
 }
 
+/* A field is asked for: the body is read, if it was not before. */
+static void prepare(lua_State *L, int index, message *m) {
+  if (m->state == STATE_UNREAD) {
+    memset(m->fields, 0, sizeof m->fields);
+    if (mp_scan_shape(body_of(m), m->body, m->fields))
+      m->state = STATE_SHAPE;
+    else if (mp_scan_body(body_of(m), m->body, m->fields))
+      m->state = STATE_SCANNED;
+    else
+      decode(L, index, m);
+  }
+  if (m->state == STATE_SHAPE) check_shape(L, index, m);
+}
+
 /* ---- fields ---------------------------------------------------------------------------------- */
 
 /* Pushes the member of a decoded body, or nil where it is none of our type for that field. */
@@ -68,7 +83,7 @@ static void push_decoded(lua_State *L, int index, const char *name, int type) {
 /* Pushes a field that is a string, or nil. */
 static void push_string(lua_State *L, int index, message *m, mp_field field) {
   static const char *const names[] = {"type", "user", "text", "to", "target"};
-  if (m->state == STATE_SHAPE) check_shape(L, index, m);
+  prepare(L, index, m);
   switch (m->state) {
   case STATE_TABLE: push_decoded(L, index, names[field], LUA_TSTRING); return;
   case STATE_TEXT:
@@ -109,7 +124,7 @@ static void push_text(lua_State *L, int index, message *m) {
 }
 
 static void push_bot(lua_State *L, int index, message *m) {
-  if (m->state == STATE_SHAPE) check_shape(L, index, m);
+  prepare(L, index, m);
   if (m->state == STATE_TABLE) {
     push_decoded(L, index, "bot", LUA_TBOOLEAN);
     int is_bot = lua_toboolean(L, -1);
@@ -137,7 +152,7 @@ static void push_at(lua_State *L, const message *m) {
 
 /* Pushes a member that has no meaning of ours; the key is at index 2. */
 static void push_other(lua_State *L, message *m) {
-  if (m->state == STATE_SHAPE) check_shape(L, 1, m);
+  prepare(L, 1, m);
   if (m->state == STATE_TEXT) {
     lua_pushnil(L);
     return;
@@ -237,9 +252,6 @@ static mp_message_class class_of_type(const char *type, size_t len, int is_store
 
 /* The message is at the top of the stack. */
 static mp_message_class classify(lua_State *L, message *m) {
-  mp_span type = m->fields[MP_FIELD_TYPE];
-  if (m->state == STATE_SCANNED && type.kind == MP_SPAN_ABSENT)
-    return class_of_type(NULL, 0, m->is_stored);
   size_t len;
   push_type(L, lua_gettop(L), m);
   const char *name = lua_tolstring(L, -1, &len);
@@ -248,22 +260,25 @@ static mp_message_class classify(lua_State *L, message *m) {
   return class;
 }
 
+/* A stored body has its type first, when it is not "message". */
+static int is_plain_message(const moonpool_id *id, moonpool_bytes body) {
+  static const char user[] = "{\"user\":";
+  return id && body.len >= sizeof user && memcmp(body.data, user, sizeof user - 1) == 0;
+}
+
 mp_message_class mp_message_push(lua_State *L, mp_runtime *rt, moonpool_bytes room,
                                  const moonpool_id *id, moonpool_bytes body) {
   message *m = lua_newuserdatauv(L, sizeof *m + room.len + body.len, 1);
-  *m = (message){.room = room.len, .body = body.len, .is_stored = id != NULL};
-  if (id) m->id = *id;
+  m->room = room.len;
+  m->body = body.len;
+  m->state = STATE_UNREAD;
+  m->is_stored = id != NULL;
+  m->id = id ? *id : (moonpool_id){0, 0, 0};
   memcpy(m->bytes, room.data, room.len);
   if (body.len) memcpy(m->bytes + room.len, body.data, body.len);
   lua_rawgeti(L, LUA_REGISTRYINDEX, rt->message_metatable_ref);
   lua_setmetatable(L, -2);
-  if (mp_scan_shape(body.data, body.len, m->fields))
-    return m->is_stored ? MP_CLASS_MESSAGE : MP_CLASS_SIGNAL;
-  if (mp_scan_body(body.data, body.len, m->fields))
-    m->state = STATE_SCANNED;
-  else
-    decode(L, lua_gettop(L), m);
-  return classify(L, m);
+  return is_plain_message(id, body) ? MP_CLASS_MESSAGE : classify(L, m);
 }
 
 /* room.message(room, id | nil, body) → message, the name of what it is to handlers */
@@ -278,8 +293,7 @@ static int new_message(lua_State *L) {
   }
   body.data = luaL_checklstring(L, 3, &body.len);
   lua_settop(L, 3);
-  mp_message_class class =
-      mp_message_push(L, mp_runtime_of(L), room, is_stored ? &id : NULL, body);
+  mp_message_class class = mp_message_push(L, mp_runtime_of(L), room, is_stored ? &id : NULL, body);
   lua_pushstring(L, mp_room_event_names[class]);
   return 2;
 }

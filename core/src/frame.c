@@ -6,14 +6,56 @@
 
 #define NUMBER_MAX 20u /* digits of 2^64 - 1 */
 #define TAG_LEN 16
+#define MOST_DIGITS 17 /* that are read eight at a time */
 
-/* What is no digit is above 15. */
-static const uint8_t hex[256] = {
-    ['0'] = 16, ['1'] = 17, ['2'] = 18, ['3'] = 19, ['4'] = 20, ['5'] = 21, ['6'] = 22, ['7'] = 23,
-    ['8'] = 24, ['9'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31};
+/* ---- eight bytes at a time ------------------------------------------------------------------- */
+
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* Eight bytes of text, the first one lowest. */
+static inline uint64_t load(const char *at) {
+  uint64_t bytes;
+  memcpy(&bytes, at, sizeof bytes);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  bytes = __builtin_bswap64(bytes);
+#endif
+  return bytes;
+}
+
+/* How many of the eight, from the first on, are digits. */
+static inline unsigned count_digits(uint64_t bytes) {
+  uint64_t other =
+      ((bytes & EACH(0xf0)) ^ EACH(0x30)) | (((bytes & EACH(0x0f)) + EACH(6)) & EACH(0xf0));
+  return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
+}
+
+/* The number that eight digits are: pairs, fours, all. */
+static inline uint64_t value_of(uint64_t digits) {
+  digits &= EACH(0x0f);
+  digits = digits * 10 + (digits >> 8);
+  return (((digits & 0x000000ff000000ffu) * 0x000f424000000064u +
+           ((digits >> 16) & 0x000000ff000000ffu) * 0x0000271000000001u) >>
+          32) &
+         0xffffffffu;
+}
+
+/* Up to eight hexadecimal digits' worth of bytes as a number; *is_good becomes 0 for what is none.
+ */
+static inline uint64_t hex_value_of(uint64_t bytes, int *is_good) {
+  uint64_t letters = (bytes & EACH(0x40)) >> 6;
+  uint64_t n = (bytes & EACH(0x0f)) + letters * 9;
+  uint64_t over_nine = ((n + EACH(6)) >> 4) & EACH(1);
+  *is_good &= (n & EACH(0xf0)) == 0 && bytes == EACH('0') + n + over_nine * ('a' - '0' - 10);
+  n = __builtin_bswap64(n);
+  n = (n | n >> 4) & 0x00ff00ff00ff00ffu;
+  n = (n | n >> 8) & 0x0000ffff0000ffffu;
+  return (n | n >> 16) & 0xffffffffu;
+}
+
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 /* "<digits>-": where it ends, or NULL. */
-static const char *read_number(const char *at, const char *end, uint64_t *number) {
+static const char *read_long_number(const char *at, const char *end, uint64_t *number) {
   const char *begin = at;
   uint64_t n = 0;
   if (end - at > NUMBER_MAX + 1) end = at + NUMBER_MAX + 1;
@@ -27,21 +69,36 @@ static const char *read_number(const char *at, const char *end, uint64_t *number
   return at + 1;
 }
 
-static const char *read_id(const char *at, const char *end, moonpool_id *id) {
+static inline const char *read_number(const char *at, const char *end, uint64_t *number) {
+  static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
+  if (end - at < MOST_DIGITS) return read_long_number(at, end, number);
+  uint64_t bytes = load(at), high = 0;
+  unsigned count = count_digits(bytes), first = 0;
+  if (count == 8) {
+    high = value_of(bytes);
+    bytes = load(at + 8);
+    first = 8;
+    count = count_digits(bytes);
+  }
+  if (first + count == 0) return NULL;
+  if (count == 8 || at[first + count] != '-') return read_long_number(at, end, number);
+  /* the digits' places are the last ones */
+  if (count) bytes = bytes << (8 * (8 - count));
+  *number = count ? high * powers[count] + value_of(bytes) : high;
+  return at + first + count + 1;
+}
+
+static inline const char *read_id(const char *at, const char *end, moonpool_id *id) {
+  int is_good = 1;
   at = read_number(at, end, &id->ms);
   if (at) at = read_number(at, end, &id->seq);
   if (!at || end - at < TAG_LEN) return NULL;
-  uint64_t tag = 0;
-  unsigned all = 16;
-  for (int i = 0; i < TAG_LEN; i++) {
-    unsigned digit = hex[(unsigned char)at[i]];
-    all &= digit;
-    tag = tag << 4 | (digit & 15);
-  }
-  if (!(all & 16)) return NULL;
-  id->tag = tag;
-  return at + TAG_LEN;
+  id->tag = hex_value_of(load(at), &is_good) << 32;
+  id->tag |= hex_value_of(load(at + 8), &is_good);
+  return is_good ? at + TAG_LEN : NULL;
 }
+
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 /* Where the text ends that is due at `at`, or NULL. */
 static inline const char *take(const char *at, const char *end, const char *text, size_t len) {
