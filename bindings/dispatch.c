@@ -34,11 +34,10 @@ static int next_of_read(lua_State *L, mp_runtime *rt, mp_task *d) {
   while (rt->draining->core && (got = moonpool_next(rt->draining->core, &event)) != 0) {
     if (got != 1) continue;
     mp_sub *sub = event->ctx;
+    int is_to_wait = mp_sub_is_to_wait(sub, event);
+    if (is_to_wait) mp_sub_keep(sub, event);
     if (event->type == MOONPOOL_ROOM) mp_feed_note(sub, event);
-    if (mp_sub_is_to_wait(sub, event)) {
-      mp_sub_keep(sub, event);
-      continue;
-    }
+    if (is_to_wait) continue;
     int n = mp_sub_push(L, sub, event);
     if (n == 0) continue;
     sub->is_busy = 1;

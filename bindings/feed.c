@@ -97,7 +97,6 @@ void mp_feed_note(mp_sub *sub, const moonpool_event *event) {
   mp_feed *feed = (mp_feed *)sub;
   int status = event->error.status;
   if (event->room->type == MOONPOOL_ROOM_MESSAGE) {
-    feed->before = feed->position;
     feed->position = event->room->id;
   } else if (event->room->type == MOONPOOL_ROOM_LIVE) {
     feed->position = event->room->id;
@@ -142,7 +141,7 @@ void mp_feed_lose(mp_sub *sub, const moonpool_event *event) {
   mp_feed *feed = (mp_feed *)sub;
   int is_message = event->room->type == MOONPOOL_ROOM_MESSAGE;
   if (is_message || event->room->type == MOONPOOL_ROOM_GAP) {
-    if (feed->lost++ == 0) feed->lost_after = is_message ? feed->before : feed->position;
+    if (feed->lost++ == 0) feed->lost_after = feed->position;
     sub->client->gaps++;
   }
   pause_feed(feed);

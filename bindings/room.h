@@ -11,6 +11,10 @@
  * the handle is collected and no handler of it waits. */
 typedef struct mp_feed {
   mp_sub sub; /* first: the dispatcher knows nothing else */
+  /* What each message needs follows at once. */
+  unsigned char is_begun, is_paused, has_handlers, has_room_handler;
+  unsigned char holds_client; /* until it has ended and no handler of it waits */
+  moonpool_id position;       /* of the message that came last */
   mp_mailbox mailbox;
   struct mp_room_handle *handle;         /* NULL: collected */
   size_t max_mailbox, max_mailbox_bytes; /* 0: no limit */
@@ -18,11 +22,8 @@ typedef struct mp_feed {
   mp_waiter *beginners;                  /* wait until it has begun */
   int begin_status;                      /* why it has not */
   char *begin_message;
-  moonpool_id position, before; /* of the message that came last, and of the one before it */
-  int64_t lost;                 /* events for which there was no memory */
+  int64_t lost; /* events for which there was no memory */
   moonpool_id lost_after;
-  unsigned char is_begun, is_paused, has_handlers, has_room_handler;
-  unsigned char holds_client; /* until it has ended and no handler of it waits */
 } mp_feed;
 
 /* A userdata: a room, or (`pattern`) rooms. User values: 1 the client's, 2 a table of the Lua

@@ -211,9 +211,9 @@ typedef struct mp_source {
 
 struct moonpool_feed {
   struct mp_feeds *feeds;
+  mp_seat seat; /* of a room's feed */
   void *ctx;
   uint64_t messages, signals, gaps;
-  mp_seat seat;               /* of a room's feed */
   mp_pattern *pattern;        /* or NULL */
   mp_node node;               /* among all feeds */
   moonpool_room *handle;      /* whose feed it is, or NULL */
