@@ -216,7 +216,10 @@ static mp_feed *feed_of(lua_State *L, mp_room_handle *h) {
 
 static int open_feed(mp_room_handle *h, mp_feed *feed, const moonpool_start *start) {
   moonpool_feed **out = &feed->sub.feed;
-  return moonpool_feed_open(out, h->core, start, on_event, feed);
+  if (h->core) return moonpool_feed_open(out, h->core, start, on_event, feed);
+  if (!h->client->core) return MOONPOOL_ECLOSED;
+  moonpool_bytes pattern = {h->pattern, h->pattern_len};
+  return moonpool_feed_open_pattern(out, h->client->core, pattern, &h->options, on_event, feed);
 }
 
 /* Follows from `start` with the handle at index 1, and awaits that this has begun. */

@@ -33,6 +33,11 @@ local PARTS = {
       gives = "Cup 4\tCup 5\tCup 3\t5\n",
     },
     [5] = { show = "#here, here[1].user, count", gives = "1\tann\t1\n" },
+    [6] = {
+      before = 'redis:room("galley"):say("Ahoy", { user = "bob" })',
+      show = "table.concat(names, ' ')",
+      gives = "galley\ngalley\n",
+    },
   },
 }
 

@@ -8,9 +8,12 @@ local core = require "moonpool.core"
 local on = require "moonpool.state"
 local optimistic = require "moonpool.optimistic"
 local room = require "moonpool.room"
+local rooms = require "moonpool.rooms"
 
 core.methods.client.on = on
+core.methods.client.rooms = rooms.open
 for name, method in pairs(room) do core.methods.room[name] = method end
+for name, method in pairs(rooms.methods) do core.methods.rooms[name] = method end
 for _, methods in pairs(core.methods) do
   methods.optimistic = optimistic
 end
@@ -35,6 +38,7 @@ local moonpool = {
   time = core.time,
   on_error = core.on_error,
   connect = core.connect,
+  rooms = rooms.connect,
   is_error = core.is_error,
 }
 

@@ -56,6 +56,7 @@ describe("the ACL that keeps others from publishing", function()
         assert(room:clear())
         assert(room:typing())
         assert(room:leave())
+        assert.equal(kind, redis:rooms(kind):list()[1])
         assert(room:destroy())
         assert.same({}, errors)
       end

@@ -108,7 +108,8 @@ describe("following a room", function()
       local gaps = {}
       room:on("gap", function(gap) gaps[#gaps + 1] = gap end)
       local task = moonpool.spawn(function()
-        for message in room:messages() do return message.text end
+        local next_message, state = room:messages()
+        return next_message(state).text
       end)
       redis:flushall()
       loop.wait_for(gaps, 1)
