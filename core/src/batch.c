@@ -55,12 +55,12 @@ int moonpool_batch_add(moonpool_batch *b, size_t argc, const moonpool_bytes *arg
   if (argc == 0) return MOONPOOL_EARG;
   mp_command_class class = mp_command_class_of(argc, argv, &hint);
   if (class == MP_COMMAND_REFUSED) return MOONPOOL_ENOSUPPORT;
-  size_t size = b->out.len + mp_resp_encoded_size(argc, argv);
+  size_t size = mp_resp_encoded_size(argc, argv);
   if ((options->max_queue && b->count >= options->max_queue) || b->count >= UINT32_MAX - 2 ||
-      (options->max_queue_bytes && size > options->max_queue_bytes))
+      (options->max_queue_bytes && b->out.len + size > options->max_queue_bytes))
     return MOONPOOL_ETOOBIG;
-  int status = mp_resp_encode(&b->out, argc, argv);
-  if (status != MOONPOOL_OK) return status;
+  if (!mp_buf_reserve(&b->out, size)) return MOONPOOL_ENOMEM;
+  mp_resp_put_command(&b->out, argc, argv);
   b->count++;
   if (class == MP_COMMAND_BLOCKING) {
     b->has_blocking = 1;

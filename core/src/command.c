@@ -20,7 +20,7 @@ int moonpool_command(moonpool *client, size_t argc, const moonpool_bytes *argv, 
   int status;
   mp_buf *out = mp_link_begin(client->link, 1, mp_resp_encoded_size(argc, argv), &status);
   if (!out) return status;
-  mp_resp_encode(out, argc, argv);
+  mp_resp_put_command(out, argc, argv);
   mp_request_info info = {.cb = cb, .ctx = ctx, .timeout = mp_client_timeout(client, timeout)};
   mp_link_commit(client->link, &info);
   client->commands++;

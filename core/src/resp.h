@@ -44,6 +44,9 @@ size_t mp_resp_encoded_size(size_t argc, const moonpool_bytes *argv);
 /* Appends one command: MOONPOOL_OK, or ENOMEM with `out` unchanged. */
 int mp_resp_encode(mp_buf *out, size_t argc, const moonpool_bytes *argv);
 
+/* Likewise where the caller has reserved mp_resp_encoded_size. Can't fail. */
+void mp_resp_put_command(mp_buf *out, size_t argc, const moonpool_bytes *argv);
+
 /* Appends the header of a command with `argc` arguments, and one argument. The caller has reserved
  * MP_RESP_HEADER bytes for each call, and the argument's length. */
 #define MP_RESP_HEADER 26

@@ -27,30 +27,39 @@ static char *put_long(char *at, size_t n) {
   return at + count;
 }
 
-static void put_number(mp_buf *out, char type, size_t n) {
-  char *start = out->data + out->len, *at = start;
-  *at++ = type;
-  at = n < 100 ? put_short(at, n) : put_long(at, n);
+static char *put_end(char *at) {
   *at++ = '\r';
   *at++ = '\n';
-  out->len += (size_t)(at - start);
+  return at;
+}
+
+static char *put_number(char *at, char type, size_t n) {
+  *at++ = type;
+  return put_end(n < 100 ? put_short(at, n) : put_long(at, n));
+}
+
+static char *put_string(char *at, const char *data, size_t len) {
+  at = put_number(at, '$', len);
+  if (len) memcpy(at, data, len);
+  return put_end(at + len);
 }
 
 void mp_resp_put_header(mp_buf *out, size_t argc) {
-  put_number(out, '*', argc);
+  out->len = (size_t)(put_number(out->data + out->len, '*', argc) - out->data);
 }
 
 void mp_resp_put(mp_buf *out, const char *data, size_t len) {
-  put_number(out, '$', len);
-  if (len) memcpy(out->data + out->len, data, len);
-  out->len += len;
-  out->data[out->len++] = '\r';
-  out->data[out->len++] = '\n';
+  out->len = (size_t)(put_string(out->data + out->len, data, len) - out->data);
+}
+
+void mp_resp_put_command(mp_buf *out, size_t argc, const moonpool_bytes *argv) {
+  char *at = put_number(out->data + out->len, '*', argc);
+  for (size_t i = 0; i < argc; i++) at = put_string(at, argv[i].data, argv[i].len);
+  out->len = (size_t)(at - out->data);
 }
 
 int mp_resp_encode(mp_buf *out, size_t argc, const moonpool_bytes *argv) {
   if (!mp_buf_reserve(out, mp_resp_encoded_size(argc, argv))) return MOONPOOL_ENOMEM;
-  mp_resp_put_header(out, argc);
-  for (size_t i = 0; i < argc; i++) mp_resp_put(out, argv[i].data, argv[i].len);
+  mp_resp_put_command(out, argc, argv);
   return MOONPOOL_OK;
 }

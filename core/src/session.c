@@ -60,7 +60,7 @@ static int put(moonpool_session *s, size_t argc, const moonpool_bytes *argv, uin
   mp_link *link = mp_pooled_link(s->pooled);
   mp_buf *out = mp_link_begin(link, 1, mp_resp_encoded_size(argc, argv), &status);
   if (!out) return status;
-  mp_resp_encode(out, argc, argv);
+  mp_resp_put_command(out, argc, argv);
   mp_request_info info = {.cb = cb, .ctx = ctx, .timeout = timeout};
   mp_link_commit(link, &info);
   return MOONPOOL_OK;
