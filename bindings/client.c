@@ -1,8 +1,6 @@
 /* The client handle: connecting, its end. */
 #include "room.h"
 
-#include <string.h>
-
 static const char client_name[] = "moonpool.client";
 
 /* Every command checks its client: the metatable's address saves looking it up by its name. */
@@ -79,18 +77,6 @@ static int connect_client(lua_State *L) {
 
 /* ---- the rest -------------------------------------------------------------------------------- */
 
-static int index_client(lua_State *L) {
-  lua_settop(L, 2);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
-  if (lua_type(L, 2) != LUA_TSTRING) return 0;
-  if (strcmp(lua_tostring(L, 2), "address") != 0) return mp_push_command(L);
-  mp_client *client = mp_check_client(L, 1);
-  if (!client->core) return 0;
-  lua_pushstring(L, moonpool_address(client->core));
-  return 1;
-}
-
 /* client:close() → true. What is pending completes with ECLOSED. */
 static int close_client(lua_State *L) {
   mp_client *client = mp_check_client(L, 1);
@@ -130,7 +116,6 @@ void mp_open_client(lua_State *L, int runtime_index) {
   luaL_newmetatable(L, client_name);
   mp_runtime *rt = lua_touserdata(L, runtime_index);
   rt->client_metatable = lua_topointer(L, -1);
-  lua_pushvalue(L, runtime_index);
   lua_newtable(L);
   mp_set_functions(L, methods, runtime_index);
   mp_set_command_methods(L, runtime_index);
@@ -140,8 +125,7 @@ void mp_open_client(lua_State *L, int runtime_index) {
   mp_set_script_methods(L, runtime_index);
   mp_set_subscribe_methods(L, runtime_index);
   mp_set_room_methods(L, runtime_index);
-  lua_pushcclosure(L, index_client, 2);
-  lua_setfield(L, -2, "__index");
+  mp_set_index(L, runtime_index, mp_make_command);
   lua_pushcfunction(L, gc);
   lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, close_client);

@@ -122,8 +122,20 @@ static int call(lua_State *L) {
   return mp_send_command(L, client, 0, word, 3);
 }
 
-int mp_push_command(lua_State *L) {
+int mp_make_command(lua_State *L) {
+  lua_settop(L, 2);
+  if (lua_type(L, 2) != LUA_TSTRING) return 0;
   return mp_push_new_command(L, command, shaped_command);
+}
+
+void mp_set_index(lua_State *L, int runtime_index, lua_CFunction make) {
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, runtime_index);
+  lua_pushvalue(L, -3);
+  lua_pushcclosure(L, make, 2);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  lua_setfield(L, -2, "__index");
 }
 
 int mp_push_new_command(lua_State *L, lua_CFunction send, lua_CFunction send_shaped) {

@@ -27,10 +27,12 @@ static void set_methods(lua_State *L) {
   for (const char *const *name = names; *name; name++) {
     lua_pushfstring(L, "moonpool.%s", *name);
     lua_rawget(L, LUA_REGISTRYINDEX);
-    lua_getfield(L, -1, "__index");
-    lua_getupvalue(L, -1, 2);
-    lua_setfield(L, -4, *name);
-    lua_pop(L, 2);
+    if (lua_getfield(L, -1, "__index") != LUA_TTABLE) {
+      lua_getupvalue(L, -1, 2);
+      lua_remove(L, -2);
+    }
+    lua_setfield(L, -3, *name);
+    lua_pop(L, 1);
   }
   lua_setfield(L, -2, "methods");
 }

@@ -135,13 +135,17 @@ void mp_on_shaped_reply(const moonpool_reply *reply, const moonpool_error *error
 /* mp_fail for a command that was not accepted: says what to use instead. */
 int mp_fail_command(lua_State *L, int status, size_t argc, const moonpool_bytes *argv);
 
-/* For __index: pushes the method of a command that was not used before, by its name at index 2, and
- * keeps it in the table of methods, which is the running function's second upvalue. Returns how
- * many values it pushed: 0 when the name can be no command's. `send` gets the running function's
- * first upvalue and the command's name as upvalues; `send_shaped` is for those of shape.h.
- * mp_push_command is of the client's own. */
+/* Sets the table of methods on top of L, which it pops, as __index of the metatable below it: what
+ * is there Lua finds without a call. `make` is the __index of the table itself, with the runtime
+ * and the table as upvalues: it makes what is not there yet. */
+void mp_set_index(lua_State *L, int runtime_index, lua_CFunction make);
+
+/* For such a function: pushes the method of a command that was not used before, by its name at
+ * index 2, and keeps it in the table. Returns how many values it pushed: 0 when the name can be no
+ * command's. `send` gets the runtime and the command's name as upvalues; `send_shaped` is for those
+ * of shape.h. mp_make_command is such a function, of a client's commands. */
 int mp_push_new_command(lua_State *L, lua_CFunction send, lua_CFunction send_shaped);
-int mp_push_command(lua_State *L);
+int mp_make_command(lua_State *L);
 
 /* ---- retry.c ---- */
 
@@ -167,7 +171,7 @@ uint64_t mp_check_timeout_option(lua_State *L, int index, uint64_t otherwise);
 
 /* ---- seeing.c ---- */
 
-/* Adds state, stats and subscriptions to the table of client methods on top of L. */
+/* Adds state, address, stats and subscriptions to the table of client methods on top of L. */
 void mp_set_seeing_methods(lua_State *L, int runtime_index);
 
 /* ---- batch.c ---- */

@@ -150,9 +150,7 @@ static int call(lua_State *L) {
   return add(L, b, word, 3, 1);
 }
 
-/* __index of the table of methods: makes the method of a command when it is asked for first. Later
- * Lua finds it in the table, without a call. */
-static int index_methods(lua_State *L) {
+static int make_method(lua_State *L) {
   lua_settop(L, 2);
   return lua_type(L, 2) == LUA_TSTRING ? mp_push_new_command(L, record, record_shaped) : 0;
 }
@@ -171,13 +169,7 @@ void mp_open_recorder(lua_State *L, int runtime_index) {
   rt->recorder_metatable = lua_topointer(L, -1);
   lua_newtable(L);
   mp_set_functions(L, methods, runtime_index);
-  lua_createtable(L, 0, 1);
-  lua_pushvalue(L, runtime_index);
-  lua_pushvalue(L, -3);
-  lua_pushcclosure(L, index_methods, 2);
-  lua_setfield(L, -2, "__index");
-  lua_setmetatable(L, -2);
-  lua_setfield(L, -2, "__index");
+  mp_set_index(L, runtime_index, make_method);
   lua_pushcfunction(L, gc);
   lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, tostring_recorder);

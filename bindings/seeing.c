@@ -13,6 +13,13 @@ static int state(lua_State *L) {
   return 1;
 }
 
+/* client:address() → of the server, as errors name it; nil when closed */
+static int address(lua_State *L) {
+  mp_client *client = mp_check_client(L, 1);
+  lua_pushstring(L, client->core ? moonpool_address(client->core) : NULL);
+  return 1;
+}
+
 static void set_count(lua_State *L, const char *name, uint64_t n) {
   lua_pushinteger(L, (lua_Integer)n);
   lua_setfield(L, -2, name);
@@ -143,8 +150,11 @@ static int set_on_state(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg methods[] = {
-    {"state", state}, {"stats", stats}, {"subscriptions", subscriptions}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"state", state},
+                                   {"address", address},
+                                   {"stats", stats},
+                                   {"subscriptions", subscriptions},
+                                   {NULL, NULL}};
 static const luaL_Reg functions[] = {{"on_state", set_on_state}, {NULL, NULL}};
 
 void mp_set_seeing_methods(lua_State *L, int runtime_index) {

@@ -130,10 +130,8 @@ static int call(lua_State *L) {
   return send_command(L, word, 3);
 }
 
-static int index_session(lua_State *L) {
+static int make_method(lua_State *L) {
   lua_settop(L, 2);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
   return lua_type(L, 2) == LUA_TSTRING ? mp_push_new_command(L, command, command) : 0;
 }
 
@@ -192,11 +190,9 @@ static const luaL_Reg functions[] = {{"open", open_session},
 
 void mp_open_session(lua_State *L, int runtime_index) {
   luaL_newmetatable(L, session_name);
-  lua_pushvalue(L, runtime_index);
   lua_newtable(L);
   mp_set_functions(L, methods, runtime_index);
-  lua_pushcclosure(L, index_session, 2);
-  lua_setfield(L, -2, "__index");
+  mp_set_index(L, runtime_index, make_method);
   lua_pushcfunction(L, close_session);
   lua_setfield(L, -2, "__gc");
   lua_pushcfunction(L, tostring_session);

@@ -78,10 +78,8 @@ static int is_of_the_client(const char *name) {
   return 0;
 }
 
-static int index_view(lua_State *L) {
+static int make_method(lua_State *L) {
   lua_settop(L, 2);
-  lua_pushvalue(L, 2);
-  if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) return 1;
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
   if (is_of_the_client(lua_tostring(L, 2)))
     return luaL_error(L, "%s: it belongs to the client, not to a view of it", lua_tostring(L, 2));
@@ -106,12 +104,10 @@ void mp_set_view_methods(lua_State *L, int runtime_index) {
 
 void mp_open_view(lua_State *L, int runtime_index) {
   luaL_newmetatable(L, view_name);
-  lua_pushvalue(L, runtime_index);
   lua_newtable(L);
   mp_set_functions(L, methods, runtime_index);
   mp_set_batch_methods(L, runtime_index);
-  lua_pushcclosure(L, index_view, 2);
-  lua_setfield(L, -2, "__index");
+  mp_set_index(L, runtime_index, make_method);
   lua_pushcfunction(L, tostring_view);
   lua_setfield(L, -2, "__tostring");
   lua_pop(L, 1);

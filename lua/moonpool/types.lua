@@ -113,8 +113,11 @@ function view:optimistic(keys, fn, options) end
 function view:pubsub(what, ...) end
 
 ---@class moonpool.client: moonpool.view
----@field address string|nil
 local client = {}
+
+---The server's, as errors name it; nil when the client is closed.
+---@return string|nil
+function client:address() end
 
 ---@class moonpool.name
 ---@field name string

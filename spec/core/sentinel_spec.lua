@@ -27,7 +27,7 @@ describe("a service that sentinels watch", function()
   end
 
   local function is_on(redis, server)
-    return redis:state() == "ready" and redis.address == address_of(server)
+    return redis:state() == "ready" and redis:address() == address_of(server)
   end
 
   -- A task that publishes numbers, counting what failed and how, until it is told to stop.
@@ -111,7 +111,7 @@ describe("a service that sentinels watch", function()
     start()
     loop.run(function()
       local redis = loop.connect { url = service.url }
-      assert.equal(address_of(service.master), redis.address)
+      assert.equal(address_of(service.master), redis:address())
       local _, sentinels = service:connections()
       local publisher = fail_over(redis, function(master) master:kill() end)
       assert.matches("possibly executed", publisher.message)
@@ -146,7 +146,7 @@ describe("a service that sentinels watch", function()
       service.master:resume()
       assert.equal("OK", redis:set("where", "new"))
       assert.equal("new", service.replica:call("GET", "where"))
-      assert.equal(address_of(service.replica), redis.address)
+      assert.equal(address_of(service.replica), redis:address())
     end, RUN_SECONDS)
   end)
 
@@ -236,7 +236,7 @@ describe("a service that sentinels watch", function()
       service.sentinels[1]:kill()
       service.sentinels[2]:kill()
       local redis = loop.connect(service.url)
-      assert.equal(address_of(service.master), redis.address)
+      assert.equal(address_of(service.master), redis:address())
       service.sentinels[3]:kill()
       refused(service.url, "^sentinel service mymaster: no sentinel answers: ",
         "connect to " .. address_of(service.sentinels[1]) .. ": connection refused; ")

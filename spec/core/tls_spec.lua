@@ -57,7 +57,7 @@ describe("TLS", function()
         loop.wait_for(heard, 1001)
         assert.is_true(large == heard[1])
         assert.equal("1000", heard[1001])
-        assert.equal(address(), redis.address)
+        assert.equal(address(), redis:address())
       end)
     end)
 
