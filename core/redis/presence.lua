@@ -21,7 +21,7 @@ local call, pcall = redis.call, redis.pcall
 local who, places, leases, own = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local channel, id, lease, verb = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local prefix = string.sub(own, 1, #own - #id)
-local EVICTED, BATCH = 500, 1000
+local EVICTED, BATCH = 200, 1000
 local DAY = 86400000
 
 local time = call('TIME')
@@ -80,9 +80,9 @@ local function renew() call('ZADD', leases, string.format('%.0f', now + lease), 
 
 local function set()
   local acknowledged, number = tonumber(ARGV[5]), ARGV[6]
-  local stored = call('ZSCORE', own, '')
-  if acknowledged > 0 and
-    (not stored or tonumber(stored) < acknowledged or tonumber(stored) > tonumber(number)) then
+  local stored = tonumber(call('ZSCORE', own, '') or nil)
+  if acknowledged > 0 and (not stored or stored < acknowledged or stored > tonumber(number)) then
+    if stored then renew() end -- who is on it stays until a new one replaces it
     return 'lost'
   end
   renew()
@@ -105,16 +105,19 @@ end
 
 -- ---- who ----------------------------------------------------------------------------------------
 
--- `found` is user, since ...
+-- Behind the first two of the list; `found` is user, since ...
 local function list_members(list, found)
+  local n = 2
   for from = 1, #found, 2 * BATCH do
-    local users = {}
-    for i = from, math.min(from + 2 * BATCH - 1, #found), 2 do users[#users + 1] = found[i] end
-    local counts = call('HMGET', places, unpack(users))
-    for i = 1, #users do
-      list[#list + 1] = users[i]
-      list[#list + 1] = found[from + 2 * i - 1]
-      list[#list + 1] = counts[i] or '0'
+    local users, count = {}, 0
+    for i = from, math.min(from + 2 * BATCH - 1, #found), 2 do
+      count = count + 1
+      users[count] = found[i]
+    end
+    local counts = call('HMGET', places, unpack(users, 1, count))
+    for i = 1, count do
+      list[n + 1], list[n + 2], list[n + 3] = users[i], found[from + 2 * i - 1], counts[i] or '0'
+      n = n + 3
     end
   end
   return list

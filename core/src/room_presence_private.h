@@ -70,7 +70,7 @@ struct mp_presence {
   int is_calling, is_lost;
 };
 
-#define MP_PRESENCE_BATCH 500
+#define MP_PRESENCE_BATCH 200
 
 /* ---- room_presence.c ---- */
 

@@ -231,10 +231,10 @@ TEST(foreign_entries_are_left_out) {
                                         "hello",
                                         "{}",
                                         "{\"id\":\"\",\"m\":{}}",
-                                        "{\"id\":\"1001-5-" TAG "\",\"m\":7}",
-                                        "{\"id\":\"1001-5-" TAG "\",\"m\":{}",
-                                        "{\"id\":\"1001-5-" TAG "\",\"m\":}",
-                                        "{\"id\":\"1001-5-" TAG "\", \"m\":{}}",
+                                        ("{\"id\":\"1001-5-" TAG "\",\"m\":7}"),
+                                        ("{\"id\":\"1001-5-" TAG "\",\"m\":{}"),
+                                        ("{\"id\":\"1001-5-" TAG "\",\"m\":}"),
+                                        ("{\"id\":\"1001-5-" TAG "\", \"m\":{}}"),
                                         "{\"id\":\"1001-5\",\"m\":{}}",
                                         "{\"id\":\"1001-5-" TAG};
   fixture f;
@@ -364,6 +364,46 @@ TEST(a_backlog_may_have_another_key) {
   moonpool_room *room = open_room(&f, "x", &options);
   CHECK_STR(numbers(history(&f, room, &(query){0})), "1-3");
   moonpool_room_close(room);
+  teardown(&f);
+}
+
+/* ---- what was said --------------------------------------------------------------------------- */
+
+/* As moonpool_room_say stores it: ids as they were told, and no more than is kept, though Redis
+ * trims a stream only now and then. */
+TEST(what_was_said_is_read) {
+  enum { MESSAGES = 250, KEPT = 60 };
+  static said told[MESSAGES];
+  fixture f;
+  moonpool_room_options options;
+  setup_redis(&f);
+  moonpool_room_options_init(&options);
+  options.keep = KEPT;
+  options.page = 40;
+  for (int k = 0; k < KINDS; k++) {
+    ask(&f, "FLUSHALL");
+    options.history = (moonpool_history_kind)(MOONPOOL_HISTORY_STREAM + k);
+    moonpool_room *room = open_room(&f, "x", &options);
+    memset(told, 0, sizeof told);
+    for (int i = 0; i < MESSAGES; i++) {
+      char text[20];
+      snprintf(text, sizeof text, "text %d", i);
+      say(room, text, &told[i]);
+    }
+    for (int i = 0; i < MESSAGES; i++) RUN_UNTIL(&f, told[i].count);
+    if (k == 0) CHECK(strcmp(ask(&f, "XLEN {room:x}:log"), ":60")); /* or this would show nothing */
+    const story *s = history(&f, room, &(query){.last = MESSAGES});
+    CHECK_INT(s->entries, KEPT);
+    CHECK(!memcmp(&s->first, &told[MESSAGES - KEPT].id, sizeof s->first));
+    CHECK(!memcmp(&s->last, &told[MESSAGES - 1].id, sizeof s->last));
+    CHECK_STR(history(&f, room, &(query){.last = 2})->text,
+              "{\"user\":\"ann\",\"text\":\"text 248\"} {\"user\":\"ann\",\"text\":\"text 249\"}");
+    const moonpool_id *middle = &told[MESSAGES - 30].id;
+    CHECK_INT(history(&f, room, &(query){.after = middle})->entries, 29);
+    CHECK_INT(history(&f, room, &(query){.before = middle})->entries, KEPT - 30);
+    CHECK(history(&f, room, &(query){.since_ms = middle->ms})->entries >= 30);
+    moonpool_room_close(room);
+  }
   teardown(&f);
 }
 
@@ -524,6 +564,7 @@ static const test_case tests[] = {
     TEST_CASE(an_absent_room_has_no_history),
     TEST_CASE(wrong_keys_are_named),
     TEST_CASE(a_backlog_may_have_another_key),
+    TEST_CASE(what_was_said_is_read),
     TEST_CASE(a_list_is_looked_through_up_to_a_limit),
     TEST_CASE(a_close_completes_each_question_once),
     TEST_CASE(the_handle_may_be_closed_before_the_answer),

@@ -118,7 +118,7 @@ TEST(a_stopped_process_comes_back) {
 
 /* More than one call evicts. */
 TEST(many_dead_users_leave_by_and_by) {
-  enum { USERS = 1700 };
+  enum { USERS = 700 };
   static outcome all;
   fixture f, other;
   ear e;

@@ -130,13 +130,13 @@ static void on_info(const moonpool_reply *reply, const moonpool_error *error, vo
   free(info);
 }
 
-/* How many users were changed since the statistics were reset: no more than 500 by one call. */
+/* How many users were changed since the statistics were reset: no more than 200 by one call. */
 static long changes_in_calls(fixture *f) {
   long calls[2] = {-1, -1};
   moonpool_bytes argv[] = {BYTES("INFO"), BYTES("commandstats")};
   CHECK_INT(moonpool_command(f->client, 2, argv, 0, on_info, calls), MOONPOOL_OK);
   RUN_UNTIL(f, calls[1] >= 0);
-  CHECK(calls[1] <= 500 * calls[0]);
+  CHECK(calls[1] <= 200 * calls[0]);
   return calls[1];
 }
 
