@@ -83,8 +83,10 @@ size_t mp_room_size(lua_State *L, int index);
 /* moonpool_done_cb: wakes the mp_waiter with true. */
 void mp_room_on_done(const moonpool_error *error, void *ctx);
 
-/* Waits for what was accepted, or returns nil, message, code. */
+/* Waits for what was accepted, or returns nil, message, code; of what a user says or who joins the
+ * message tells which limit was met. */
 int mp_room_await(lua_State *L, mp_waiter *w, int status);
+int mp_room_await_said(lua_State *L, mp_waiter *w, int status);
 
 /* ---- room_history.c, room_members.c ---- */
 

@@ -74,6 +74,20 @@ void mp_room_on_done(const moonpool_error *error, void *ctx) {
   mp_wake_now(w, 1);
 }
 
+/* What is wrong, more exactly than the status tells. */
+static const char *complaint_about(int status) {
+  switch (status) {
+  case MOONPOOL_EARG: return "a user's name has 1 to 256 bytes, a key at most 256";
+  case MOONPOOL_ETOOBIG: return "the message is larger than max_message allows";
+  case MOONPOOL_EQUEUE: return "more messages wait than max_pending or max_pending_bytes allow";
+  default: return NULL;
+  }
+}
+
+int mp_room_await_said(lua_State *L, mp_waiter *w, int status) {
+  return status == MOONPOOL_OK ? mp_wait(L, w) : mp_fail(L, status, complaint_about(status));
+}
+
 int mp_room_await(lua_State *L, mp_waiter *w, int status) {
   return status == MOONPOOL_OK ? mp_wait(L, w) : mp_fail(L, status, NULL);
 }
@@ -119,7 +133,7 @@ static int say(lua_State *L) {
   if (!key.data) key.data = "";
   if (!h->core) return fail_closed(L);
   mp_waiter *w = mp_wait_begin(L, h->runtime);
-  return mp_room_await(L, w, moonpool_room_say(h->core, &message, key, timeout, on_stored, w));
+  return mp_room_await_said(L, w, moonpool_room_say(h->core, &message, key, timeout, on_stored, w));
 }
 
 /* room.signal(room, user, text, type, to, target, is_bot, more, timeout) → true */
@@ -130,7 +144,8 @@ static int send_signal(lua_State *L) {
   uint64_t timeout = mp_room_timeout(L, 9);
   if (!h->core) return fail_closed(L);
   mp_waiter *w = mp_wait_begin(L, h->runtime);
-  return mp_room_await(L, w, moonpool_room_signal(h->core, &message, timeout, mp_room_on_done, w));
+  return mp_room_await_said(L, w,
+                            moonpool_room_signal(h->core, &message, timeout, mp_room_on_done, w));
 }
 
 /* room.delete(room, id, user, timeout) → id of what tells it */
@@ -145,7 +160,7 @@ static int delete (lua_State *L) {
   if (moonpool_id_parse(id, &read) != MOONPOOL_OK)
     return mp_fail(L, MOONPOOL_EARG, "that is not the id of a message");
   mp_waiter *w = mp_wait_begin(L, h->runtime);
-  return mp_room_await(L, w, moonpool_room_delete(h->core, user, id, timeout, on_stored, w));
+  return mp_room_await_said(L, w, moonpool_room_delete(h->core, user, id, timeout, on_stored, w));
 }
 
 /* room.clear(room, user, timeout) → id of what tells it */
@@ -156,7 +171,7 @@ static int clear(lua_State *L) {
   uint64_t timeout = mp_room_timeout(L, 3);
   if (!h->core) return fail_closed(L);
   mp_waiter *w = mp_wait_begin(L, h->runtime);
-  return mp_room_await(L, w, moonpool_room_clear(h->core, user, timeout, on_stored, w));
+  return mp_room_await_said(L, w, moonpool_room_clear(h->core, user, timeout, on_stored, w));
 }
 
 /* room.destroy(room, timeout) → true */

@@ -13,7 +13,7 @@ static int join(lua_State *L) {
   uint64_t timeout = mp_room_timeout(L, 3);
   if (!h->core) return fail_closed(L);
   mp_waiter *w = mp_wait_begin(L, h->runtime);
-  return mp_room_await(L, w, moonpool_room_join(h->core, user, timeout, mp_room_on_done, w));
+  return mp_room_await_said(L, w, moonpool_room_join(h->core, user, timeout, mp_room_on_done, w));
 }
 
 /* room.part(room, user, timeout) → true */
@@ -24,7 +24,7 @@ static int part(lua_State *L) {
   uint64_t timeout = mp_room_timeout(L, 3);
   if (!h->core) return fail_closed(L);
   mp_waiter *w = mp_wait_begin(L, h->runtime);
-  return mp_room_await(L, w, moonpool_room_part(h->core, user, timeout, mp_room_on_done, w));
+  return mp_room_await_said(L, w, moonpool_room_part(h->core, user, timeout, mp_room_on_done, w));
 }
 
 /* room.watch_presence(room, is_on) */

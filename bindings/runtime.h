@@ -220,8 +220,8 @@ int mp_open_system(lua_State *L);
 
 /* ---- json.c ---- */
 
-/* Pushes the table of a JSON object, as json.decode returns it: 1, or 0 with nothing pushed when the
- * text is none. */
+/* Pushes the table of a JSON object, as json.decode returns it: 1, or 0 with nothing pushed when
+ * the text is none. */
 int mp_json_push_object(lua_State *L, const char *text, size_t len);
 
 /* ---- reply.c ---- */

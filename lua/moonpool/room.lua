@@ -61,26 +61,45 @@ end
 local OF_JOIN = set("user", "timeout")
 local TIMEOUT = set "timeout"
 
+-- Places are counted from when they are asked for: who leaves gives back those, too, that Redis has
+-- not confirmed yet.
+local function add_place(handle, places, user, number)
+  places.of[user] = (places.of[user] or 0) + number
+  places.count = places.count + number
+  local now = room.state(handle).places
+  room.joined(handle, now and now.count or 0)
+end
+
+-- Joins, unless that user is here by this handle: true, or nil, message, code.
+local function join(handle, user, timeout)
+  local state = room.state(handle)
+  local places = state.places or { of = {}, here = {}, count = 0 }
+  if places.here[user] then return true end
+  state.places = places
+  add_place(handle, places, user, 1)
+  local ok, message, code = room.join(handle, user, timeout)
+  if not ok then
+    add_place(handle, places, user, -1)
+    return nil, message, code
+  end
+  if places.here[user] and state.places == places then -- another task was quicker
+    room.part(handle, user, timeout)
+    add_place(handle, places, user, -1)
+  end
+  places.here[user] = true
+  return true
+end
+
 --- Is here as `user` from now on, who also says what is said.
 ---@param options { user: string, timeout?: number }
 ---@return true?, string? message, string? code
 function methods:join(options)
   options = check(options, OF_JOIN, "join")
-  local user, state = options.user, room.state(self)
+  local user = options.user
   if type(user) ~= "string" then error("room:join: 'user' must be a string", 2) end
-  local users = state.users or {}
-  state.users = users
-  if not users[user] then
-    local ok, message, code = room.join(self, user, options.timeout)
-    if not ok then return nil, message, code end
-    if not users[user] then
-      users[user], users[#users + 1] = true, user
-    else -- another task was quicker
-      room.part(self, user, options.timeout)
-    end
-    room.joined(self, #users)
-  end
-  state.user = user
+  local ok, message, code = join(self, user, options.timeout)
+  if not ok then return nil, message, code end
+  room.state(self).user = user
   return true
 end
 
@@ -90,16 +109,18 @@ end
 function methods:leave(options)
   options = check(options, TIMEOUT, "leave")
   local state = room.state(self)
-  local users = state.users or {}
-  state.users, state.user, state.watched = nil, nil, nil
+  local places = state.places
+  state.places, state.user, state.watched = nil, nil, nil
   room.stop(self)
   room.watch_presence(self, false)
   local failure
-  for _, user in ipairs(users) do
-    local ok, message, code = room.part(self, user, options.timeout)
-    if not ok then failure = { message, code } end
+  for user, number in pairs(places and places.of or {}) do
+    for _ = 1, number do
+      local ok, message, code = room.part(self, user, options.timeout)
+      if not ok then failure = failure or { message, code } end
+    end
   end
-  room.joined(self, state.users and #state.users or 0)
+  room.joined(self, state.places and state.places.count or 0)
   if failure then return nil, failure[1], failure[2] end
   return true
 end
@@ -107,6 +128,8 @@ end
 --- Ends the handle: as leave, without awaiting it.
 ---@return true
 function methods:close()
+  local state = room.state(self)
+  state.places, state.user, state.watched = nil, nil, nil
   room.close(self)
   return true
 end

@@ -44,6 +44,26 @@ describe("a room's members", function()
     end)
   end)
 
+  it("are those who have asked last", function()
+    with_room(function(room, redis)
+      local other = redis:room "chatty"
+      local tasks = {}
+      for index = 1, 5 do
+        tasks[index] = moonpool.spawn(function() return other:join { user = "ann" } end)
+      end
+      tasks[6] = moonpool.spawn(function() return other:join { user = "bob" } end)
+      for _, task in ipairs(tasks) do assert.is_true(task:await()) end
+      assert.equal("ann bob", names(room))
+      assert.same({ 1, 1 }, { room:who()[1].places, room:who()[2].places })
+      local join = moonpool.spawn(function() return other:join { user = "cat" } end)
+      assert.is_true(other:leave()) -- before Redis has confirmed that
+      join:await()
+      assert.equal("", names(room))
+      assert.is_true(other:join { user = "ann" })
+      assert.equal("ann", names(room))
+    end)
+  end)
+
   it("are told of", function()
     with_room(function(room, redis)
       local events = {}
