@@ -150,7 +150,7 @@ void mp_client_end_rooms(mp_client *client) {
 
 /* ---- properties ------------------------------------------------------------------------------ */
 
-/* Methods, and the properties name and channel, or pattern; closed. */
+/* Methods, and the properties name, channel and user, or pattern; closed. */
 static int index_handle(lua_State *L) {
   mp_room_handle *h = mp_check_room_handle(L);
   lua_settop(L, 2);
@@ -163,9 +163,9 @@ static int index_handle(lua_State *L) {
   }
   if (h->pattern_len && strcmp(key, "pattern") == 0)
     return push_bytes(L, (moonpool_bytes){h->pattern, h->pattern_len});
+  if (strcmp(key, "name") != 0 && strcmp(key, "channel") != 0 && strcmp(key, "user") != 0) return 0;
   lua_getiuservalue(L, 1, 2);
-  lua_pushvalue(L, 2);
-  lua_rawget(L, -2); /* name, channel, user */
+  lua_getfield(L, -1, key);
   return 1;
 }
 
@@ -176,8 +176,7 @@ static int tostring_handle(lua_State *L) {
   return 1;
 }
 
-/* room.state(handle) → the table in which moonpool's Lua keeps what it knows of it; what is in it
- * is to be had as a property. */
+/* room.state(handle) → the table in which moonpool's Lua keeps what it knows of it */
 static int state(lua_State *L) {
   mp_check_room_handle(L);
   lua_getiuservalue(L, 1, 2);

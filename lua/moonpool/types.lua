@@ -328,8 +328,29 @@ function rooms:stats() end
 ---@return true
 function rooms:close() end
 
+---@class moonpool.room_options bytes, and seconds; the defaults are in docs/rooms.md
+---@field history? "stream"|"list"|"sorted"
+---@field keep? integer messages; 0: no limit
+---@field keep_for? number
+---@field backlog? string a key
+---@field max_message? integer
+---@field key_ttl? number
+---@field durability? string "memory", or "replicas:N"
+---@field replicas_timeout? number
+---@field max_pending? integer
+---@field max_pending_bytes? integer
+---@field lease? number
+---@field max_mailbox? integer
+---@field max_mailbox_bytes? integer
+---@field page? integer
+---@field max_buffer? integer
+---@field max_buffer_bytes? integer
+---@field check? number
+---@field check_grace? number
+---@field resync_pause? number
+
 ---@param name string "chatty" or "room:chatty"
----@param options? table docs/rooms.md
+---@param options? moonpool.room_options
 ---@return moonpool.room?, string? message, string? code
 function client:room(name, options) end
 

@@ -244,6 +244,8 @@ describe("saying something in a room", function()
           assert.equal("EARG", code)
         end
         assert.equal("chatty", redis:room("room:chatty").name)
+        assert.is_nil(redis:room("chatty").places)
+        assert.is_nil(redis:room("chatty")[1])
         assert.equal("room:chatty", redis:room("chatty").channel)
         assert.equal("EARG", (select(3, redis:room("chatty", { page = 0 }))))
       end)
