@@ -155,8 +155,8 @@ MOONPOOL_EXTERN int moonpool_room_signal(moonpool_room *room, const moonpool_mes
                                          uint64_t timeout, moonpool_done_cb cb, void *ctx);
 
 /* Deletes the message with that id (with zeros before its seq or without) from the history, and
- * stores a message of type "delete", whose target it is. EARG: it is no id, or not in the history. `user` (may be
- * absent) is who does it. */
+ * stores a message of type "delete", whose target it is. EARG: it is no id, or not in the history.
+ * `user` (may be absent) is who does it. */
 MOONPOOL_EXTERN int moonpool_room_delete(moonpool_room *room, moonpool_bytes user,
                                          moonpool_bytes id, uint64_t timeout, moonpool_stored_cb cb,
                                          void *ctx);
