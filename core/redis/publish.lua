@@ -1,10 +1,11 @@
--- Stores messages in a room and announces each, in order: all that can be stored, or, with an error
--- as the reply, none.
+-- Stores messages in a room and announces each, in order: each message's own result, or an error as
+-- the reply: then nothing was done.
 --
 -- KEYS  log, head, config, backlog, then one for each message that has an idempotency key
 -- ARGV  channel, asked kind, keep and keep_ms ("": whatever the room has), ms that keys are
 --       remembered, then four for each message:
---         "k" (it has a key) or "-", then "s" (say), "c" (clear) or "d" and the id to be deleted
+--         "k" (it has a key) or "-", then "s" (say); or, with a key only, "c" (clear), or "d" and
+--         the id to be deleted
 --         tag, 16 hexadecimal digits
 --         hash of action and body, by which a key's use for another message is known
 --         body, a JSON object
@@ -12,339 +13,344 @@
 --         how many received it; -1: the key had been used for the message with that id;
 --         -2: stored, but Redis refused to PUBLISH it
 --       or what is wrong, and -3: not stored
-local call, pcall, format, match = redis.call, redis.pcall, string.format, string.match
-local channel, ttl = ARGV[1], ARGV[5]
+local call, pcall, format, match, byte = redis.call, redis.pcall, string.format, string.match,
+  string.byte
+local channel, ttl, log, head_key, backlog = ARGV[1], ARGV[5], KEYS[1], KEYS[2], KEYS[4]
+local kind, keep, keep_ms
 
--- All but plain messages in a stream that is there: in a function of its own, since what it defines
--- would cost every call some microseconds.
-local function publish_any()
-  local log, head_key, config_key, backlog = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-
+-- All that is rare is made when it is needed: defining it would cost every call some microseconds.
+local rare
+local function make_rare()
   local ORIGIN = "0-0-0000000000000000"
-  local LARGEST = 9007199254740991 -- 2^53 - 1: numbers are doubles
+  rare = {}
 
-  local function refused(text) return redis.error_reply("ROOM " .. text) end
-
-  local function is_error(reply) return type(reply) == "table" and reply.err ~= nil end
-
-  -- ---- what the room is -------------------------------------------------------------------------
-
-  local config = pcall("GET", config_key)
-  if is_error(config) then return config end
-  local asked = { ARGV[2], ARGV[3], ARGV[4] }
-  local settings = { "stream", "1000", "0" } -- a new room's
-  if config then
-    settings = { match(config, "^(%a+) (%d+) (%d+) %x+$") }
-    if #settings == 0 then return refused("its configuration is none: " .. config) end
+  -- Redis's own words for this do not name the key.
+  local function name_key(err, key)
+    if not match(err, "^WRONGTYPE") then return err end
+    local wanted = "string"
+    if key == log then wanted = "stream" end
+    if key == backlog then wanted = kind == "list" and "list" or "zset" end
+    return "WRONGTYPE " .. key .. " holds a " .. call("TYPE", key).ok .. ", not a " .. wanted
   end
-  local words = { "its history is a %s, not a %s", "it keeps %s messages, not %s",
-    "it keeps messages for %s ms, not %s" }
-  for i = 1, 3 do
-    if asked[i] ~= "" and asked[i] ~= settings[i] then
-      if config then return refused(format(words[i], settings[i], asked[i])) end
-      settings[i] = asked[i]
-    end
+
+  -- The reply of a command on that key; or nil and what is wrong.
+  local function try(command, key, ...)
+    local reply = pcall(command, key, ...)
+    if type(reply) == "table" and reply.err then return nil, name_key(reply.err, key) end
+    return reply
   end
-  local kind, keep, keep_ms = settings[1], tonumber(settings[2]), tonumber(settings[3])
 
-  -- ---- where its history ends -------------------------------------------------------------------
+  -- Redis refuses for a reason that passes by itself: the whole call is made again.
+  local function passes(err)
+    return match(err, "^READONLY") or match(err, "^NOREPLICAS") or match(err, "^MASTERDOWN")
+  end
 
-  local histories = { stream = {}, list = {}, sorted = {} }
-  local history = histories[kind]
-  if not history then return refused("its history is of an unknown kind, " .. kind) end
+  -- An error that Redis gave to a command: the reply's two, or a reply to the call.
+  function rare.refused(err, key)
+    if passes(err) then return redis.error_reply(err) end
+    return name_key(err, key), -3
+  end
+
+  -- ---- where the history ends -------------------------------------------------------------------
 
   local function id_of_member(member)
     return member and match(member, '^{"id":"(%d+%-%d+%-%x+)"') or ORIGIN
   end
 
-  function histories.list.last() return id_of_member(call("LINDEX", backlog, 0)) end
+  local last = {}
 
-  function histories.sorted.last() return id_of_member(call("ZRANGE", backlog, -1, -1)[1]) end
+  function last.list()
+    local member, err = try("LINDEX", backlog, 0)
+    if err then return nil, err end
+    return id_of_member(member)
+  end
 
-  function histories.stream.last()
+  function last.sorted()
+    local members, err = try("ZRANGE", backlog, -1, -1)
+    if err then return nil, err end
+    return id_of_member(members[1])
+  end
+
+  function last.stream()
     local info = pcall("XINFO", "STREAM", log)
-    if is_error(info) then return ORIGIN end
-    local last
+    if info.err then
+      if match(info.err, "no such key") then return ORIGIN end
+      return nil, name_key(info.err, log)
+    end
+    local newest
     for i = 1, #info, 2 do
-      if info[i] == "last-generated-id" then last = info[i + 1] end
+      if info[i] == "last-generated-id" then newest = info[i + 1] end
     end
     local entry = call("XREVRANGE", log, "+", "-", "COUNT", 1)[1]
-    local tag = entry and entry[1] == last and entry[2][1] == "t" and entry[2][2]
-    return last .. "-" .. (tag or "0000000000000000")
+    local tag = entry and entry[1] == newest and entry[2][1] == "t" and entry[2][2]
+    return newest .. "-" .. (tag or "0000000000000000")
   end
 
-  local prev, prev_ms, prev_seq
+  -- The newest id; or nil and what is wrong.
+  function rare.last() return last[kind]() end
 
-  local function take_prev(id)
+  -- Milliseconds and number of an id; or nil and what is wrong with it.
+  function rare.split(id)
     local ms, seq = match(id, "^(%d+)%-(%d+)%-")
-    prev, prev_ms, prev_seq = id, tonumber(ms), tonumber(seq)
-  end
-
-  local head = pcall("GET", head_key)
-  if is_error(head) then return head end
-  take_prev(head and match(head, "^%d+%-%d+%-%x+$") or history.last())
-  if prev_ms > LARGEST or prev_seq > LARGEST then
-    return refused("the id before is too large: " .. prev)
-  end
-
-  -- ---- storing ----------------------------------------------------------------------------------
-
-  local time = call("TIME")
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  local has_written = false
-
-  function histories.stream.add(tag, body, ms, seq)
-    local entry = format("%.0f-%.0f", ms, seq)
-    local reply
-    if keep > 0 then
-      reply = pcall("XADD", log, "MAXLEN", "~", keep, entry, "t", tag, "m", body)
-    else
-      reply = pcall("XADD", log, entry, "t", tag, "m", body)
+    if #ms > 15 or #seq > 15 then -- numbers are doubles
+      return nil, "ROOM the id before is too large: " .. id
     end
-    return entry .. "-" .. tag, reply
+    return ms, seq
   end
 
-  -- In lists and sorted sets the count has its zeros, so that what was said within a millisecond
-  -- sorts as it was said.
-  local function member_of(tag, body, ms, seq)
-    local id = format("%.0f-%012.0f-%s", ms, seq, tag)
-    return id, '{"id":"' .. id .. '","m":' .. body .. "}"
-  end
+  -- ---- what the room is -------------------------------------------------------------------------
 
-  function histories.list.add(tag, body, ms, seq)
-    local id, member = member_of(tag, body, ms, seq)
-    local reply = pcall("LPUSH", backlog, member)
-    if not is_error(reply) and keep > 0 and reply > keep then
-      call("LTRIM", backlog, 0, keep - 1)
+  local WORDS = { "its history is a %s, not a %s", "it keeps %s messages, not %s",
+    "it keeps messages for %s ms, not %s" }
+
+  -- Kind, keep, keep_ms in a table, and what is to be written to :config, if it is not there; or
+  -- nil and what is wrong.
+  local function settings_of(config)
+    local settings = { "stream", "1000", "0" } -- a new room's
+    if config then
+      settings = { match(config, "^(%a+) (%d+) (%d+) %x+$") }
+      if #settings == 0 then return nil, "ROOM its configuration is none: " .. config end
+      if not last[settings[1]] then
+        return nil, "ROOM its history is of an unknown kind, " .. settings[1]
+      end
     end
-    return id, reply
-  end
-
-  function histories.sorted.add(tag, body, ms, seq)
-    local id, member = member_of(tag, body, ms, seq)
-    local reply = pcall("ZADD", backlog, format("%.0f", ms), member)
-    if not is_error(reply) and keep > 0 then
-      call("ZREMRANGEBYRANK", backlog, 0, -(keep + 1))
+    for i = 1, 3 do
+      local asked = ARGV[i + 1]
+      if asked ~= "" and asked ~= settings[i] then
+        if config then return nil, "ROOM " .. format(WORDS[i], settings[i], asked) end
+        settings[i] = asked
+      end
     end
-    return id, reply
+    return settings, not config and table.concat(settings, " ") .. " " .. ARGV[7]
   end
 
-  -- Stores one: its id and the one before it; or nil and the error.
-  local function add(tag, body)
-    local ms = now > prev_ms and now or prev_ms
-    local id, reply = history.add(tag, body, ms, prev_seq + 1)
-    if is_error(reply) and string.find(reply.err, "equal or smaller", 1, true) then
-      take_prev(history.last()) -- somebody else has added to the log
-      ms = now > prev_ms and now or prev_ms
-      id, reply = history.add(tag, body, ms, prev_seq + 1)
-    end
-    if is_error(reply) then return nil, reply end
-    has_written = true
-    local before = prev
-    prev, prev_ms, prev_seq = id, ms, prev_seq + 1
-    return id, before
+  -- The id before, and what is to be written to :config, or false; or nil and what is wrong.
+  function rare.settle()
+    local config, err = try("GET", KEYS[3])
+    if err then return nil, err end
+    local settings, new_config = settings_of(config)
+    if not settings then return nil, new_config end
+    kind, keep, keep_ms = unpack(settings)
+    local head
+    head, err = try("GET", head_key)
+    if err then return nil, err end
+    head = head and match(head, "^%d+%-%d+%-%x+$")
+    if not head then head, err = rare.last() end
+    if err then return nil, err end
+    return head, new_config
   end
 
-  -- ---- erasing ----------------------------------------------------------------------------------
+  -- ---- keys -------------------------------------------------------------------------------------
 
-  -- What follows gives Redis's reply; 0 when there is no such message.
-  function histories.stream.delete(id)
-    local ms, seq, tag = match(id, "^(%d+)%-(%d+)%-(%x+)$")
-    local entry = ms .. "-" .. format("%.0f", seq)
-    local found = pcall("XRANGE", log, entry, entry)
-    if is_error(found) then return found end
-    if not found[1] or found[1][2][1] ~= "t" or found[1][2][2] ~= tag then return 0 end
-    return pcall("XDEL", log, entry)
-  end
-
-  -- The id may come without its zeros, as programs have it.
-  local function find_member(members, id)
-    local ms, seq, tag = match(id, "^(%d+)%-(%d+)%-(%x+)$")
-    local begin = '{"id":"' .. ms .. "-" .. format("%012.0f", seq) .. "-" .. tag .. '"'
-    for i = 1, #members do
-      if string.sub(members[i], 1, #begin) == begin then return members[i] end
-    end
-  end
-
-  function histories.list.delete(id)
-    local members = pcall("LRANGE", backlog, 0, -1)
-    if is_error(members) then return members end
-    local member = find_member(members, id)
-    return member and pcall("LREM", backlog, 1, member) or 0
-  end
-
-  function histories.sorted.delete(id)
-    local ms = match(id, "^%d+")
-    local members = pcall("ZRANGEBYSCORE", backlog, ms, ms)
-    if is_error(members) then return members end
-    local member = find_member(members, id)
-    return member and pcall("ZREM", backlog, member) or 0
-  end
-
-  function histories.stream.clear() return pcall("XTRIM", log, "MAXLEN", 0) end
-
-  function histories.list.clear() return pcall("DEL", backlog) end
-
-  histories.sorted.clear = histories.list.clear
-
-  -- What is older than the room keeps it.
-  function histories.stream.age(oldest) call("XTRIM", log, "MINID", "~", format("%.0f", oldest)) end
-
-  function histories.sorted.age(oldest)
-    call("ZREMRANGEBYSCORE", backlog, "-inf", "(" .. format("%.0f", oldest))
-  end
-
-  function histories.list.age(oldest)
-    for _ = 1, 100 do -- the rest by later messages
-      local ms = match(id_of_member(call("LINDEX", backlog, -1)), "^%d+")
-      if ms == "0" or tonumber(ms) >= oldest then break end
-      call("RPOP", backlog)
-    end
-  end
-
-  -- Does what the action asks for besides the message: nil; or what is wrong, and Redis's error.
-  local function erase(action)
-    local verb, reply = string.sub(action, 2, 2), 1
-    if verb == "d" then
-      reply = history.delete(string.sub(action, 3))
-    elseif verb == "c" then
-      reply = history.clear()
-    end
-    if is_error(reply) then return reply.err, reply end
-    if verb == "d" and reply == 0 then
-      return "ROOM it has no message " .. string.sub(action, 3)
-    end
-    if verb ~= "s" then has_written = true end
-  end
-
-  -- ---- one message ------------------------------------------------------------------------------
-
-  local function frame_of(id, before, body)
-    if kind ~= "stream" then return '{"id":"' .. id .. '","m":' .. body .. "}" end
-    return '{"id":"' .. id .. '","prev":"' .. before .. '","m":' .. body .. "}"
-  end
-
-  -- What the key was used for before: the reply's two; nil when it is new.
-  local function find_used(key, hash)
-    local record = pcall("GET", key)
-    if is_error(record) then return record.err, -3 end
-    if not record then return nil end
+  -- The reply's two for a key that could not be set, by Redis's error or since it is there; or a
+  -- reply to the call.
+  function rare.use_again(key, hash, refusal)
+    if refusal and passes(refusal) then return redis.error_reply(refusal) end
+    local record, err = try("GET", key)
+    if not record then return err or refusal, -3 end
     local id, old_hash = match(record, "^(%S+) (%x+)$")
     if not id then return "ROOM the key's record is none: " .. record, -3 end
     if old_hash ~= hash then return "ROOM the key was used for another message, " .. id, -3 end
     return id, -1
   end
 
-  -- The reply's two; and, when Redis refused, its error.
-  local function publish(key, action, tag, hash, body)
-    if key then
-      local id, result = find_used(key, hash)
-      if id then return id, result end
-    end
-    local wrong, reply = erase(action)
-    if wrong then return wrong, -3, reply end
-    local id, before = add(tag, body)
-    if not id then return before.err, -3, before end
-    if key then call("SET", key, id .. " " .. hash, "PX", ttl) end
-    local receivers = pcall("PUBLISH", channel, frame_of(id, before, body))
-    return id, is_error(receivers) and -2 or receivers
+  -- ---- erasing ----------------------------------------------------------------------------------
+
+  -- What follows gives Redis's reply, 0 or nil when there is no such message; or nil and an error.
+  local delete, clear = {}, {}
+
+  function delete.stream(ms, seq, tag)
+    local entry = ms .. "-" .. format("%.0f", seq)
+    local found, err = try("XRANGE", log, entry, entry)
+    if err then return nil, err end
+    if not found[1] or found[1][2][1] ~= "t" or found[1][2][2] ~= tag then return 0 end
+    return try("XDEL", log, entry)
   end
 
-  local results, next_key = {}, 5
-  for i = 6, #ARGV, 4 do
-    local action, key = ARGV[i], nil
-    if string.sub(action, 1, 1) == "k" then
-      key = KEYS[next_key]
-      next_key = next_key + 1
+  -- The id may come without its zeros, as programs have it.
+  local function find_member(members, ms, seq, tag)
+    local begin = '{"id":"' .. ms .. "-" .. format("%012.0f", seq) .. "-" .. tag .. '"'
+    for i = 1, #members do
+      if string.sub(members[i], 1, #begin) == begin then return members[i] end
     end
-    local id, result, err = publish(key, action, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
-    if err and not has_written then return err end
-    results[#results + 1] = id
-    results[#results + 1] = result
   end
-  if has_written then
-    call("SET", head_key, prev)
-    if not config then call("SET", config_key, table.concat(settings, " ") .. " " .. ARGV[7]) end
-    if keep_ms > 0 then history.age(prev_ms - keep_ms) end
+
+  function delete.list(ms, seq, tag)
+    for first = 0, math.huge, 1000 do
+      local members, err = try("LRANGE", backlog, first, first + 999)
+      if err then return nil, err end
+      if #members == 0 then return 0 end
+      local member = find_member(members, ms, seq, tag)
+      if member then return try("LREM", backlog, 1, member) end
+    end
   end
-  return results
+
+  function delete.sorted(ms, seq, tag)
+    local members, err = try("ZRANGEBYSCORE", backlog, ms, ms)
+    if err then return nil, err end
+    local member = find_member(members, ms, seq, tag)
+    if member then return try("ZREM", backlog, member) end
+  end
+
+  function clear.stream() return try("XTRIM", log, "MAXLEN", 0) end
+
+  function clear.list() return try("DEL", backlog) end
+
+  clear.sorted = clear.list
+
+  -- Does what the action asks for besides the message: nil; or what is wrong.
+  function rare.erase(action)
+    if byte(action, 2) == 99 then -- "c"
+      local _, err = clear[kind]()
+      return err
+    end
+    local id = string.sub(action, 3)
+    local reply, err = delete[kind](match(id, "^(%d+)%-(%d+)%-(%x+)$"))
+    if err then return err end
+    if not reply or reply == 0 then return "ROOM it has no message " .. id end
+  end
+
+  -- ---- ageing -----------------------------------------------------------------------------------
+
+  local age = {}
+
+  function age.stream(oldest) call("XTRIM", log, "MINID", "~", oldest) end
+
+  function age.sorted(oldest) call("ZREMRANGEBYSCORE", backlog, "-inf", "(" .. oldest) end
+
+  -- More than were stored; the rest by later messages.
+  function age.list(oldest, stored)
+    for _ = 1, 100 + stored do
+      local ms = match(id_of_member(call("LINDEX", backlog, -1)), "^%d+")
+      if ms == "0" or tonumber(ms) >= tonumber(oldest) then break end
+      call("RPOP", backlog)
+    end
+  end
+
+  -- Removes what the room keeps no longer.
+  function rare.age(ms, stored)
+    local oldest = ms - tonumber(keep_ms)
+    if oldest > 0 then age[kind](format("%.0f", oldest), stored) end
+  end
 end
 
--- ---- plain messages in a stream -----------------------------------------------------------------
+-- ---- what the room is ---------------------------------------------------------------------------
 
-local log, head_key = KEYS[1], KEYS[2]
 local known = call("MGET", head_key, KEYS[3])
-local prev, config = known[1], known[2]
-local prev_ms, prev_seq = match(prev or "", "^(%d+)%-(%d+)%-%x+$")
-local keep, keep_ms = match(config or "", "^stream (%d+) (%d+) %x+$")
-if not prev_ms or not keep or #prev_ms > 15 or #prev_seq > 15 then return publish_any() end
-if ARGV[2] ~= "" and ARGV[2] ~= "stream" or ARGV[3] ~= "" and ARGV[3] ~= keep
+local before, config, new_config = known[1], known[2], false
+local before_ms, before_seq = match(before or "", "^(%d+)%-(%d+)%-%x+$")
+kind, keep, keep_ms = match(config or "", "^(%a+) (%d+) (%d+) %x+$")
+if not before_ms or not kind or #before_ms > 15 or #before_seq > 15
+    or kind ~= "stream" and kind ~= "list" and kind ~= "sorted"
+    or ARGV[2] ~= "" and ARGV[2] ~= kind or ARGV[3] ~= "" and ARGV[3] ~= keep
     or ARGV[4] ~= "" and ARGV[4] ~= keep_ms then
-  return publish_any()
-end
-for i = 6, #ARGV, 4 do
-  if #ARGV[i] ~= 2 or string.byte(ARGV[i], 2) ~= 115 then return publish_any() end -- "s"
+  make_rare()
+  before, new_config = rare.settle()
+  if not before then return redis.error_reply(new_config) end
+  before_ms, before_seq = rare.split(before)
+  if not before_ms then return redis.error_reply(before_seq) end
 end
 
+-- ---- the messages -------------------------------------------------------------------------------
+
+local is_stream, is_list, is_limited = kind == "stream", kind == "list", keep ~= "0"
 local time = call("TIME")
-local ms, seq = time[1] * 1000 + math.floor(time[2] / 1000), tonumber(prev_seq)
-if ms < tonumber(prev_ms) then ms = tonumber(prev_ms) end
-local ms_text, is_limited = format("%.0f-", ms), keep ~= "0"
-local results, count, next_key, before = {}, 0, 5, prev
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ms, seq, place_format
 
--- The two of the reply for a key that is there already.
-local function use_again(key, hash)
-  local record = pcall("GET", key)
-  if type(record) == "table" then return record.err, -3 end
-  local id, old_hash = match(record or "", "^(%S+) (%x+)$")
-  if not id then return "ROOM the key's record is none: " .. (record or ""), -3 end
-  if old_hash ~= hash then return "ROOM the key was used for another message, " .. id, -3 end
-  return id, -1
+local function go_on_from(last_ms, last_seq)
+  ms, seq = tonumber(last_ms), tonumber(last_seq)
+  if ms < now then ms = now end
+  -- In lists and sorted sets the count has its zeros, so that what was said within a millisecond
+  -- sorts as it was said.
+  place_format = format("%.0f-", ms) .. (is_stream and "%.0f" or "%012.0f")
 end
+go_on_from(before_ms, before_seq)
+
+local results, count, stored, next_key, length = {}, 0, 0, 5, 0
 
 for i = 6, #ARGV, 4 do
-  local tag, body, key = ARGV[i + 1], ARGV[i + 3], nil
-  local entry = ms_text .. format("%.0f", seq + 1)
-  local id, result = entry .. "-" .. tag, nil
-  if string.byte(ARGV[i]) == 107 then -- "k"
+  local action, tag, hash, body = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local place = format(place_format, seq + 1)
+  local id, key, result = place .. "-" .. tag, nil, nil
+  if byte(action) == 107 then -- "k"
     key = KEYS[next_key]
     next_key = next_key + 1
-    local reply = pcall("SET", key, id .. " " .. ARGV[i + 2], "NX", "PX", ttl)
-    if not reply then
-      id, result = use_again(key, ARGV[i + 2])
-    elseif reply.err then -- it is the first that is written
-      return reply
+    local reply = pcall("SET", key, id .. " " .. hash, "NX", "PX", ttl)
+    if not reply or reply.err then
+      if not rare then make_rare() end
+      id, result = rare.use_again(key, hash, reply and reply.err)
+      if not result then return id end
     end
   end
-  if not result then
-    local reply
-    if is_limited then
-      reply = pcall("XADD", log, "MAXLEN", "~", keep, entry, "t", tag, "m", body)
-    else
-      reply = pcall("XADD", log, entry, "t", tag, "m", body)
+  if not result and byte(action, 2) ~= 115 then -- "s"
+    if not rare then make_rare() end
+    local wrong = rare.erase(action)
+    if wrong then
+      id, result = wrong, -3
+      call("DEL", key)
     end
-    if type(reply) == "table" then
-      if key then call("DEL", key) end
-      if before == prev then -- nothing has been stored; somebody else may have added to the log
-        if string.find(reply.err, "equal or smaller", 1, true) then return publish_any() end
-        return reply
+  end
+  while not result do
+    local reply, frame
+    if is_stream then
+      frame = '{"id":"' .. id .. '","prev":"' .. before .. '","m":' .. body .. "}"
+      if is_limited then
+        reply = pcall("XADD", log, "MAXLEN", "~", keep, place, "t", tag, "m", body)
+      else
+        reply = pcall("XADD", log, place, "t", tag, "m", body)
       end
-      id, result = reply.err, -3
     else
-      seq = seq + 1
-      local receivers = pcall("PUBLISH", channel,
-        '{"id":"' .. id .. '","prev":"' .. before .. '","m":' .. body .. "}")
+      frame = '{"id":"' .. id .. '","m":' .. body .. "}"
+      if is_list then
+        reply = pcall("LPUSH", backlog, frame)
+        length = reply
+      else
+        reply = pcall("ZADD", backlog, format("%.0f", ms), frame)
+      end
+    end
+    if type(reply) ~= "table" or reply.ok then
+      seq, stored, before = seq + 1, stored + 1, id
+      local receivers = pcall("PUBLISH", channel, frame)
       result = type(receivers) == "table" and -2 or receivers
-      before = id
+    elseif stored == 0 and string.find(reply.err, "equal or smaller", 1, true) then
+      -- Somebody else has added to the log.
+      if not rare then make_rare() end
+      before = rare.last()
+      before_ms, before_seq = rare.split(before)
+      if before_ms then
+        go_on_from(before_ms, before_seq)
+        place = format(place_format, seq + 1)
+        id = place .. "-" .. tag
+        if key then call("SET", key, id .. " " .. hash, "PX", ttl) end
+      else
+        if key then call("DEL", key) end
+        return redis.error_reply(before_seq)
+      end
+    else
+      if not rare then make_rare() end
+      if key then call("DEL", key) end
+      id, result = rare.refused(reply.err, is_stream and log or backlog)
+      if not result then return id end
     end
   end
   results[count + 1], results[count + 2] = id, result
   count = count + 2
 end
-if before ~= prev then
+
+if stored > 0 then
   call("SET", head_key, before)
+  if new_config then call("SET", KEYS[3], new_config) end
+  if is_limited and not is_stream then
+    if not is_list then
+      call("ZREMRANGEBYRANK", backlog, 0, "-" .. format("%.0f", keep + 1))
+    elseif length > tonumber(keep) then
+      call("LTRIM", backlog, 0, keep - 1)
+    end
+  end
   if keep_ms ~= "0" then
-    call("XTRIM", log, "MINID", "~", format("%.0f", ms - tonumber(keep_ms)))
+    if not rare then make_rare() end
+    rare.age(ms, stored)
   end
 end
 return results

@@ -220,14 +220,18 @@ void moonpool_room_options_init(moonpool_room_options *options) {
 static const char *complaint_about(const moonpool_room_options *o) {
   if (o->history < MOONPOOL_HISTORY_ANY || o->history > MOONPOOL_HISTORY_SORTED)
     return "history: there is no such kind";
-  if (o->keep < -1) return "keep: a number of messages is needed, or 0 or -1";
-  if (o->keep_ms < -1) return "keep_ms: a number of milliseconds is needed, or 0 or -1";
+  if (o->keep < -1 || o->keep > MP_ROOM_NUMBER_MAX)
+    return "keep: a number of messages up to 2^53 is needed, or 0 or -1";
+  if (o->keep_ms < -1 || o->keep_ms > MP_ROOM_NUMBER_MAX)
+    return "keep_ms: a number of milliseconds up to 2^53 is needed, or 0 or -1";
   if (o->backlog && !*o->backlog) return "backlog: a key is needed, not nothing";
   if (o->max_message == 0) return "max_message: at least 1 is needed";
-  if (o->key_ttl == 0) return "key_ttl: at least 1 ms is needed";
+  if (o->key_ttl == 0 || o->key_ttl > MP_ROOM_NUMBER_MAX)
+    return "key_ttl: from 1 to 2^53 milliseconds are needed";
   if (o->lease < 30) return "lease: at least 30 ms are needed";
   if (o->page == 0 || o->page > INT_MAX) return "page: from 1 to 2147483647 is needed";
-  if (o->replicas && o->replicas_timeout == 0) return "replicas_timeout: at least 1 ms is needed";
+  if (o->replicas && (o->replicas_timeout == 0 || o->replicas_timeout > MP_ROOM_NUMBER_MAX))
+    return "replicas_timeout: from 1 to 2^53 milliseconds are needed";
   return NULL;
 }
 

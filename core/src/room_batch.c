@@ -153,8 +153,9 @@ static int send_batch(mp_publisher *pub) {
   return 0;
 }
 
+/* While there is no connection, all waits here: it can still be said of it that it was not sent. */
 void mp_publishing_flush(mp_publishing *p) {
-  if (!p || p->client->is_closed) return;
+  if (!p || p->client->is_closed || mp_link_state(p->client->link) != MOONPOOL_READY) return;
   uint64_t now = uv_now(p->client->loop);
   mp_publisher *pub = p->listed;
   while (pub) {
@@ -271,6 +272,7 @@ static void tell_results(mp_publisher *pub, mp_publish *list, const moonpool_rep
       mp_publish_fail(pub, m, MOONPOOL_EPROTO, "the script's answer is none");
       continue;
     }
+    m->is_doubtful = 0;
     if (number->u.integer == -3)
       fail_with_words(pub, m, node->u.string);
     else
@@ -287,10 +289,13 @@ static void tell_refused(mp_publisher *pub, mp_publish *list, const moonpool_rep
   }
 }
 
-/* The link was lost with the batch: what has a key stays first in the queue, in its order. */
+/* The link was lost with the batch: what has a key stays first in the queue, in its order. A link
+ * of the pool is made anew at once, and may be lost as soon: not more and more often. */
 static void tell_lost(mp_publisher *pub, size_t count, const moonpool_error *error) {
   mp_publish *lost = NULL, **tail = &lost, **at = &pub->first, *before = NULL;
+  if (pub->first->terms->replicas && pub->room->client) pause_sending(pub);
   for (; count > 0; count--) {
+    (*at)->is_doubtful = 1;
     if ((*at)->key_len && !(*at)->is_over) {
       before = *at;
       at = &before->next;
@@ -302,7 +307,7 @@ static void tell_lost(mp_publisher *pub, size_t count, const moonpool_error *err
     m->next = NULL;
   }
   if (pub->first && pub->room->client) mp_client_mark_dirty(pub->room->client);
-  mp_publish_fail_list(pub, lost, error->status, "possibly stored: the connection was lost");
+  mp_publish_fail_list(pub, lost, error->status, "the connection was lost");
 }
 
 /* Those whose deadline passed on the way need not be sent again. */
@@ -330,13 +335,15 @@ static void take_outcome(mp_publisher *pub, size_t count, const moonpool_reply *
     pause_sending(pub);
     return;
   }
+  if (error && (error->status == MOONPOOL_ECONN || error->status == MOONPOOL_ETIMEOUT)) {
+    tell_lost(pub, count, error);
+    return;
+  }
   pub->attempts = 0;
   if (reply && reply->type == MOONPOOL_ARRAY)
     tell_results(pub, mp_publisher_detach(pub, count), reply, acks);
   else if (reply && reply->type == MOONPOOL_ERROR)
     tell_refused(pub, mp_publisher_detach(pub, count), reply);
-  else if (error && (error->status == MOONPOOL_ECONN || error->status == MOONPOOL_ETIMEOUT))
-    tell_lost(pub, count, error);
   else
     mp_publish_fail_list(pub, mp_publisher_detach(pub, count),
                          error ? error->status : MOONPOOL_EPROTO,

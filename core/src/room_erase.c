@@ -10,6 +10,7 @@ typedef struct erasing {
   moonpool_done_cb cb;
   void *ctx;
   uint64_t deadline;                             /* of the loop's clock, ms; UINT64_MAX: none */
+  char cursor[24];                               /* where SCAN goes on */
   char pattern[2 * MOONPOOL_ROOM_NAME_MAX + 16]; /* of the room's keys */
 } erasing;
 
@@ -72,7 +73,8 @@ int moonpool_room_configure(moonpool_room *handle, int64_t keep, int64_t keep_ms
   mp_room *room = handle->room;
   char numbers[2][24], birth[17];
   mp_buf key;
-  if (keep < -1 || keep_ms < -1) return MOONPOOL_EARG;
+  if (keep < -1 || keep > MP_ROOM_NUMBER_MAX) return MOONPOOL_EARG;
+  if (keep_ms < -1 || keep_ms > MP_ROOM_NUMBER_MAX) return MOONPOOL_EARG;
   if (!room->client || room->client->is_closed) return MOONPOOL_ECLOSED;
   mp_buf_init(&key, &room->allocator);
   erasing *e = new_erasing(room, timeout, cb, ctx);
@@ -96,6 +98,10 @@ int moonpool_room_configure(moonpool_room *handle, int64_t keep, int64_t keep_ms
 
 /* ---- destroying ------------------------------------------------------------------------------ */
 
+enum { FIXED_KEYS = 7 };
+static const char *const suffixes[FIXED_KEYS] = {"log", "head",   "config", "backlog",
+                                                 "who", "places", "leases"};
+
 /* "{room:NAME}:*", with what means something in patterns escaped. */
 static void write_pattern(const mp_room *room, char *out) {
   *out++ = '{';
@@ -114,10 +120,11 @@ static uint64_t time_left(const erasing *e) {
   return e->deadline > now ? e->deadline - now : 1;
 }
 
-/* The rest of the room's keys: those of presence and of idempotency, whose names nobody keeps. */
-static void scan(erasing *e, moonpool_bytes cursor) {
+/* The rest of the room's keys: those of idempotency, whose names nobody keeps. */
+static void scan(erasing *e) {
   moonpool *client = e->room->client;
-  moonpool_bytes argv[] = {{"SCAN", 4},  cursor,     {"MATCH", 5}, {e->pattern, strlen(e->pattern)},
+  moonpool_bytes argv[] = {{"SCAN", 4},  {e->cursor, strlen(e->cursor)},
+                           {"MATCH", 5}, {e->pattern, strlen(e->pattern)},
                            {"COUNT", 5}, {"1000", 4}};
   int status = MOONPOOL_ECLOSED;
   if (client && !client->is_closed)
@@ -125,21 +132,55 @@ static void scan(erasing *e, moonpool_bytes cursor) {
   if (status != MOONPOOL_OK) fail(e, status);
 }
 
+static void go_on(erasing *e) {
+  if (!strcmp(e->cursor, "0"))
+    end(e, NULL);
+  else
+    scan(e);
+}
+
+static void on_unlinked(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
+  (void)reply;
+  if (error)
+    end(ctx, error);
+  else
+    go_on(ctx);
+}
+
+/* The script has removed all others: if they are there, they are of the room's next life. */
+static int is_of_this_life(const erasing *e, moonpool_bytes key) {
+  size_t prefix = e->room->len + 3; /* "{room:NAME}:" */
+  if (key.len < prefix) return 0;
+  moonpool_bytes rest = {key.data + prefix, key.len - prefix};
+  if (rest.len > 6 && !memcmp(rest.data, "lease:", 6)) return 0;
+  for (int i = 0; i < FIXED_KEYS; i++)
+    if (rest.len == strlen(suffixes[i]) && !memcmp(rest.data, suffixes[i], rest.len)) return 0;
+  return 1;
+}
+
 static int unlink_keys(erasing *e, const moonpool_reply *keys) {
-  size_t count = keys->u.list.count, argc = 1;
-  if (count == 0) return MOONPOOL_OK;
-  moonpool_bytes *argv = mp_alloc(&e->room->allocator, (count + 1) * sizeof *argv);
+  size_t argc = 1;
+  moonpool_bytes *argv = mp_alloc(&e->room->allocator, (keys->u.list.count + 1) * sizeof *argv);
   if (!argv) return MOONPOOL_ENOMEM;
   argv[0] = (moonpool_bytes){"UNLINK", 6};
   for (const moonpool_reply *k = keys->u.list.first; k; k = k->next)
-    if (k->type == MOONPOOL_STRING) argv[argc++] = k->u.string;
-  int status = moonpool_command(e->room->client, argc, argv, time_left(e), NULL, NULL);
+    if (k->type == MOONPOOL_STRING && is_of_this_life(e, k->u.string)) argv[argc++] = k->u.string;
+  int status = MOONPOOL_OK;
+  if (argc > 1)
+    status = moonpool_command(e->room->client, argc, argv, time_left(e), on_unlinked, e);
   mp_free(&e->room->allocator, argv);
+  if (status == MOONPOOL_OK && argc == 1) go_on(e);
   return status;
 }
 
-static int is_last(moonpool_bytes cursor) {
-  return cursor.len == 1 && cursor.data[0] == '0';
+/* 0: it is none. */
+static int take_cursor(erasing *e, const moonpool_reply *reply) {
+  const moonpool_reply *cursor = reply->type == MOONPOOL_ARRAY ? reply->u.list.first : NULL;
+  if (!cursor || cursor->type != MOONPOOL_STRING || !cursor->next) return 0;
+  if (cursor->next->type != MOONPOOL_ARRAY || cursor->u.string.len >= sizeof e->cursor) return 0;
+  memcpy(e->cursor, cursor->u.string.data, cursor->u.string.len);
+  e->cursor[cursor->u.string.len] = '\0';
+  return 1;
 }
 
 static void on_scanned(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
@@ -148,19 +189,10 @@ static void on_scanned(const moonpool_reply *reply, const moonpool_error *error,
     end(e, error);
     return;
   }
-  const moonpool_reply *cursor = reply->type == MOONPOOL_ARRAY ? reply->u.list.first : NULL;
-  if (!cursor || cursor->type != MOONPOOL_STRING || !cursor->next ||
-      cursor->next->type != MOONPOOL_ARRAY) {
-    fail(e, MOONPOOL_EPROTO);
-    return;
-  }
-  int status = e->room->client ? unlink_keys(e, cursor->next) : MOONPOOL_ECLOSED;
-  if (status != MOONPOOL_OK)
-    fail(e, status);
-  else if (is_last(cursor->u.string))
-    end(e, NULL);
-  else
-    scan(e, cursor->u.string);
+  int status = MOONPOOL_EPROTO;
+  if (take_cursor(e, reply))
+    status = e->room->client ? unlink_keys(e, reply->u.list.first->next) : MOONPOOL_ECLOSED;
+  if (status != MOONPOOL_OK) fail(e, status);
 }
 
 static void on_destroyed(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
@@ -168,14 +200,10 @@ static void on_destroyed(const moonpool_reply *reply, const moonpool_error *erro
   if (error)
     end(ctx, error);
   else
-    scan(ctx, (moonpool_bytes){"0", 1});
+    scan(ctx);
 }
 
-enum { FIXED_KEYS = 7 };
-
 static int call_destroy(erasing *e, const moonpool_room *handle, mp_buf *names) {
-  static const char *const suffixes[FIXED_KEYS] = {"log", "head",   "config", "backlog",
-                                                   "who", "places", "leases"};
   mp_room *room = e->room;
   moonpool_bytes keys[FIXED_KEYS + 1], args[] = {{room->channel, room->len}};
   size_t ends[FIXED_KEYS], count = FIXED_KEYS;
@@ -197,6 +225,7 @@ int moonpool_room_destroy(moonpool_room *handle, uint64_t timeout, moonpool_done
   erasing *e = new_erasing(room, timeout, cb, ctx);
   if (!e) return MOONPOOL_ENOMEM;
   write_pattern(room, e->pattern);
+  strcpy(e->cursor, "0");
   mp_buf_init(&names, &room->allocator);
   int status = call_destroy(e, handle, &names);
   mp_buf_free(&names);

@@ -8,7 +8,8 @@
 #include "redis_scripts.h"
 #include "room.h"
 
-#define MP_ROOM_USER_MAX 256 /* bytes of a user's name, and of a key */
+#define MP_ROOM_USER_MAX 256                  /* bytes of a user's name, and of a key */
+#define MP_ROOM_NUMBER_MAX ((int64_t)1 << 53) /* as far as a script of Redis counts exactly */
 
 /* One room in one client, shared by its handles and what they have begun. */
 typedef struct mp_room {
@@ -35,9 +36,9 @@ struct moonpool_room {
 struct mp_rooms {
   moonpool *client;
   mp_room **buckets;
-  size_t size, count;               /* of buckets, a power of 2; of rooms */
-  uint64_t random;                  /* state of mp_rooms_random */
-  struct mp_publishing *publishing; /* room_publish.c\'s; NULL: nothing was said yet */
+  size_t size, count;                             /* of buckets, a power of 2; of rooms */
+  uint64_t random;                                /* state of mp_rooms_random */
+  struct mp_publishing *publishing;               /* room_publish.c's; NULL: nothing was said yet */
   moonpool_script *scripts[MP_REDIS_SCRIPTS + 1]; /* by index; NULL: not used yet */
 };
 

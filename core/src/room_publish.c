@@ -116,10 +116,18 @@ void mp_publish_finish(mp_publisher *pub, mp_publish *m, const moonpool_stored *
   if (cb) cb(stored, error, ctx);
 }
 
+enum { MESSAGE_SIZE = MOONPOOL_ROOM_NAME_MAX + 600 };
+
+static void describe(const mp_publisher *pub, const mp_publish *m, const char *reason,
+                     char message[MESSAGE_SIZE]) {
+  snprintf(message, MESSAGE_SIZE, "%s: %s%s", pub->room->channel,
+           m->is_doubtful ? "possibly stored: " : "", reason);
+}
+
 void mp_publish_fail(mp_publisher *pub, mp_publish *m, int status, const char *reason) {
-  char message[MOONPOOL_ROOM_NAME_MAX + 256];
+  char message[MESSAGE_SIZE];
   moonpool_error error = {(moonpool_status)status, message};
-  snprintf(message, sizeof message, "%s: %s", pub->room->channel, reason);
+  describe(pub, m, reason, message);
   mp_publish_finish(pub, m, NULL, &error);
 }
 
@@ -146,33 +154,63 @@ void mp_publish_fail_list(mp_publisher *pub, mp_publish *list, int status, const
 
 /* ---- deadlines ------------------------------------------------------------------------------- */
 
-/* Tells one that is overdue: 1; else notes the earliest deadline. What is on its way keeps its
- * place until the batch is back. */
-static int expire_one(mp_publisher *pub, uint64_t now, uint64_t *next) {
-  mp_publish **at = &pub->first, *before = NULL;
-  for (size_t i = 0; *at; before = *at, at = &(*at)->next, i++) {
+/* The first on its way that is overdue, or NULL. */
+static mp_publish *find_late(const mp_publisher *pub, uint64_t now) {
+  mp_publish *m = pub->first;
+  for (size_t i = 0; i < pub->in_flight; i++, m = m->next)
+    if (!m->is_over && m->deadline <= now) return m;
+  return NULL;
+}
+
+/* It keeps its place until the batch is back. */
+static void tell_late(mp_publisher *pub, mp_publish *m) {
+  moonpool_stored_cb cb = m->cb;
+  char message[MESSAGE_SIZE];
+  moonpool_error error = {MOONPOOL_ETIMEOUT, message};
+  m->is_over = m->is_doubtful = 1;
+  m->cb = NULL;
+  describe(pub, m, "no reply before the deadline", message);
+  if (cb) cb(NULL, &error, m->ctx);
+}
+
+/* Takes out what waits and is overdue, and notes the earliest deadline of the rest. */
+static mp_publish *take_overdue(mp_publisher *pub, uint64_t now, uint64_t *next) {
+  mp_publish *list = NULL, **tail = &list, **at = &pub->first, *before = NULL;
+  for (size_t i = 0; *at; i++) {
     mp_publish *m = *at;
-    if (m->is_over) continue;
-    if (m->deadline > now) {
-      if (m->deadline < *next) *next = m->deadline;
+    if (i >= pub->in_flight && m->deadline <= now) {
+      mp_publisher_take(pub, at, before);
+      m->next = NULL;
+      *tail = m;
+      tail = &m->next;
       continue;
     }
-    if (i >= pub->in_flight) {
-      mp_publish_fail(pub, mp_publisher_take(pub, at, before), MOONPOOL_ETIMEOUT,
-                      "not sent before the deadline");
-      return 1;
-    }
-    moonpool_stored_cb cb = m->cb;
-    char message[MOONPOOL_ROOM_NAME_MAX + 64];
-    moonpool_error error = {MOONPOOL_ETIMEOUT, message};
-    snprintf(message, sizeof message, "%s: possibly stored: no reply before the deadline",
-             pub->room->channel);
-    m->is_over = 1;
-    m->cb = NULL;
-    if (cb) cb(NULL, &error, m->ctx);
-    return 1;
+    if (!m->is_over && m->deadline < *next) *next = m->deadline;
+    before = m;
+    at = &m->next;
   }
-  return 0;
+  return list;
+}
+
+/* Why nothing was sent, as far as the link knows. */
+static void describe_wait(const moonpool *client, char *reason, size_t size) {
+  const char *trouble = mp_link_last_error(client->link);
+  int is_down = mp_link_state(client->link) != MOONPOOL_READY && *trouble;
+  snprintf(reason, size, "not sent before the deadline%s%s",
+           is_down ? "; the last error was: " : "", is_down ? trouble : "");
+}
+
+/* Was anything told? Then anything may have changed. */
+static int expire(mp_publisher *pub, uint64_t now, uint64_t *next) {
+  char reason[400];
+  int has_told = 0;
+  for (mp_publish *late; (late = find_late(pub, now)) != NULL; has_told = 1) tell_late(pub, late);
+  if (!pub->room->client || pub->room->client->is_closed) return 1;
+  mp_publish *list = take_overdue(pub, now, next);
+  if (!list) return has_told;
+  describe_wait(pub->room->client, reason, sizeof reason);
+  mp_publish_fail_list(pub, list, MOONPOOL_ETIMEOUT, reason);
+  return 1;
 }
 
 static void on_due(void *ctx, uint64_t now) {
@@ -182,7 +220,7 @@ static void on_due(void *ctx, uint64_t now) {
   while (pub && !p->client->is_closed) {
     mp_room *room = pub->room;
     room->refs++;
-    int has_told = expire_one(pub, now, &next);
+    int has_told = expire(pub, now, &next);
     if (!p->client->is_closed) mp_publisher_settle(pub);
     int is_listed = pub->is_listed;
     mp_publisher *following = has_told || !is_listed ? p->listed : pub->next;
@@ -199,6 +237,8 @@ void mp_publisher_close(mp_publisher *pub) {
   if (!pub) return;
   mp_room *room = pub->room;
   room->refs++;
+  mp_publish *m = pub->first;
+  for (size_t i = 0; i < pub->in_flight; i++, m = m->next) m->is_doubtful = 1;
   mp_publish *list = mp_publisher_detach(pub, pub->count);
   mp_publish_fail_list(pub, list, MOONPOOL_ECLOSED, "the client was closed");
   mp_publisher_settle(pub);

@@ -32,8 +32,9 @@ typedef struct mp_publish {
   void *ctx;
   uint64_t deadline; /* of the loop's clock, ms; UINT64_MAX: none */
   uint64_t tag, hash;
-  int is_over;    /* its deadline has passed while it was on its way */
-  size_t key_len; /* of the key's record; 0: it has no key */
+  int is_over;     /* its deadline has passed while it was on its way */
+  int is_doubtful; /* nobody knows whether it is stored: it was lost with a link */
+  size_t key_len;  /* of the key's record; 0: it has no key */
   size_t action_len, body_len;
   char bytes[]; /* the three, one after the other */
 } mp_publish;
@@ -82,7 +83,8 @@ void mp_publisher_add(mp_publisher *publisher, mp_publish *message);
 /* Takes out the one that `at` points to; `before` is the one before it, or NULL. */
 mp_publish *mp_publisher_take(mp_publisher *publisher, mp_publish **at, mp_publish *before);
 
-/* Tells the end of one that was taken out, and frees it. */
+/* Tells the end of one that was taken out, and frees it. Of one in doubt an error's words say so.
+ */
 void mp_publish_finish(mp_publisher *publisher, mp_publish *message, const moonpool_stored *stored,
                        const moonpool_error *error);
 void mp_publish_fail(mp_publisher *publisher, mp_publish *message, int status, const char *reason);

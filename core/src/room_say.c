@@ -138,16 +138,20 @@ int moonpool_room_say(moonpool_room *handle, const moonpool_message *message, mo
 /* ---- signals --------------------------------------------------------------------------------- */
 
 typedef struct signal_call {
-  moonpool_allocator allocator;
+  mp_room *room; /* held */
   moonpool_done_cb cb;
   void *ctx;
 } signal_call;
 
 static void on_signalled(const moonpool_reply *reply, const moonpool_error *error, void *ctx) {
   signal_call s = *(signal_call *)ctx;
+  char message[MOONPOOL_ROOM_NAME_MAX + 300];
+  moonpool_error named = {error ? error->status : MOONPOOL_OK, message};
   (void)reply;
-  mp_free(&s.allocator, ctx);
-  if (s.cb) s.cb(error, s.ctx);
+  if (error) snprintf(message, sizeof message, "%s: %.280s", s.room->channel, error->message);
+  mp_free(&s.room->allocator, ctx);
+  mp_room_release(s.room);
+  if (s.cb) s.cb(error ? &named : NULL, s.ctx);
 }
 
 int moonpool_room_signal(moonpool_room *handle, const moonpool_message *message, uint64_t timeout,
@@ -155,6 +159,7 @@ int moonpool_room_signal(moonpool_room *handle, const moonpool_message *message,
   mp_room *room = handle->room;
   moonpool *client = room->client;
   if (!client || client->is_closed) return MOONPOOL_ECLOSED;
+  if (message->user.len > MP_ROOM_USER_MAX) return MOONPOOL_EARG;
   if (message->text.len > handle->options.max_message) return MOONPOOL_ETOOBIG;
   mp_buf body;
   signal_call *s = mp_alloc(&room->allocator, sizeof *s);
@@ -163,11 +168,14 @@ int moonpool_room_signal(moonpool_room *handle, const moonpool_message *message,
   if (status == MOONPOOL_OK && body.len > handle->options.max_message) status = MOONPOOL_ETOOBIG;
   if (status == MOONPOOL_OK) {
     moonpool_bytes argv[] = {{"PUBLISH", 7}, {room->channel, room->len}, {body.data, body.len}};
-    *s = (signal_call){room->allocator, cb, ctx};
+    *s = (signal_call){room, cb, ctx};
     status = moonpool_command(client, 3, argv, timeout, on_signalled, s);
   }
   mp_buf_free(&body);
-  if (status != MOONPOOL_OK) mp_free(&room->allocator, s);
+  if (status == MOONPOOL_OK)
+    room->refs++;
+  else
+    mp_free(&room->allocator, s);
   return status;
 }
 
