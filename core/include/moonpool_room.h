@@ -134,7 +134,9 @@ typedef struct moonpool_stored {
  * EPARTIAL: "stored, not replicated" (fewer replicas than asked for answered in time) or "stored,
  * not announced" (Redis's ACL refuses PUBLISH: feeds get it by their next check). Without `stored`:
  * EARG (the key was used with another body; another kind or keep than the room's), EREDIS, EPERM
- * (refused, nothing stored), ETIMEOUT or ECONN ("possibly stored"), ECLOSED. */
+ * (refused, nothing stored), ETIMEOUT, ECONN, ECLOSED. Where nobody knows, since a link was lost
+ * with it or Redis has not answered yet, the error's words begin with "possibly stored", behind the
+ * channel; ETIMEOUT of what was never sent says so. */
 typedef void (*moonpool_stored_cb)(const moonpool_stored *stored, const moonpool_error *error,
                                    void *ctx);
 
@@ -165,7 +167,8 @@ MOONPOOL_EXTERN int moonpool_room_delete(moonpool_room *room, moonpool_bytes use
 MOONPOOL_EXTERN int moonpool_room_clear(moonpool_room *room, moonpool_bytes user, uint64_t timeout,
                                         moonpool_stored_cb cb, void *ctx);
 
-/* Removes every key of the room; who follows gets a gap. */
+/* Removes every key of the room; who follows gets a gap. It does not wait for what is in the queue
+ * of publishes; what is stored while it is on its way is the beginning of the room's next life. */
 MOONPOOL_EXTERN int moonpool_room_destroy(moonpool_room *room, uint64_t timeout,
                                           moonpool_done_cb cb, void *ctx);
 

@@ -59,6 +59,7 @@ typedef struct said {
   moonpool_id id;
   char id_text[MOONPOOL_ID_SIZE], message[400];
   long long receivers;
+  unsigned replicas;
 } said;
 
 static inline void on_stored(const moonpool_stored *stored, const moonpool_error *error,
@@ -73,6 +74,7 @@ static inline void on_stored(const moonpool_stored *stored, const moonpool_error
   s->id = stored->id;
   s->is_repeat = stored->is_repeat;
   s->receivers = stored->receivers;
+  s->replicas = stored->replicas;
   snprintf(s->id_text, sizeof s->id_text, "%s", stored->id_text);
 }
 
@@ -86,6 +88,21 @@ static inline int say_for(moonpool_room *room, const char *user, const char *tex
 
 static inline void say(moonpool_room *room, const char *text, said *s) {
   CHECK_INT(say_for(room, "ann", text, "", 0, s), MOONPOOL_OK);
+}
+
+/* Says one and waits for it. Valid until the next one. */
+static inline said *said_now(fixture *f, moonpool_room *room, const char *text, const char *key) {
+  static said s;
+  s = (said){0};
+  CHECK_INT(say_for(room, "ann", text, key, 0, &s), MOONPOOL_OK);
+  RUN_UNTIL(f, s.count);
+  return &s;
+}
+
+/* In an empty Redis. */
+static inline void begin(fixture *f) {
+  setup_redis(f);
+  ask(f, "FLUSHALL");
 }
 
 #endif

@@ -3,20 +3,6 @@
 #include "fuzz.h"
 #include "room_fixture.h"
 
-/* Says one and waits for it. Valid until the next one. */
-static said *said_now(fixture *f, moonpool_room *room, const char *text, const char *key) {
-  static said s;
-  s = (said){0};
-  CHECK_INT(say_for(room, "ann", text, key, 0, &s), MOONPOOL_OK);
-  RUN_UNTIL(f, s.count);
-  return &s;
-}
-
-static void begin(fixture *f) {
-  setup_redis(f);
-  ask(f, "FLUSHALL");
-}
-
 TEST(messages_are_stored_and_linked) {
   fixture f;
   said first = {0}, second = {0};
