@@ -71,6 +71,7 @@ local error_object = {} -- luacheck: ignore
 ---@field address string
 ---@field message? string
 ---@field code? string
+---@field missing? integer events before this one that were dropped
 
 ---@class moonpool.recorder every Redis command is a method that records it and returns nothing
 local recorder = {}
@@ -131,8 +132,9 @@ function client:subscriptions() end
 
 ---@param event "state"
 ---@param fn fun(event: moonpool.state_event)|nil
+---@param options? { max_events?: integer } default 1000; 0: any number
 ---@return moonpool.client|nil, string?, string?
-function client:on(event, fn) end
+function client:on(event, fn, options) end
 
 ---@param command string
 ---@param ... string|number

@@ -148,11 +148,52 @@ describe("a client shows", function()
       end)
     end)
 
+    it("no more than max_events wait for it, the latest; the error hook is told once", function()
+      with_client(function(redis)
+        local told, is_held = {}, true
+        redis:on("state", function(event)
+          told[#told + 1] = event
+          loop.wait_until(function() return not is_held end)
+        end, { max_events = 2 })
+        for _ = 1, 3 do -- waiting, connecting and ready each time, at least
+          local before = redis:stats().reconnects
+          loop.kill(server, "normal")
+          loop.wait_until(function() return redis:stats().reconnects > before end)
+        end
+        loop.wait_until(function() return redis:state() == "ready" end)
+        assert.equal(1, #told)
+        is_held = false
+        loop.wait_for(told, 3)
+        moonpool.sleep(0)
+        assert.equal("waiting", told[1].state)
+        assert.is_nil(told[1].missing)
+        assert.equal("connecting", told[2].state)
+        assert.is_true(told[2].missing >= 6)
+        assert.equal("ready", told[3].state)
+        assert.is_nil(told[3].missing)
+        local errors = {}
+        loop.wait_until(function()
+          for _, text in ipairs(loop.take_errors()) do errors[#errors + 1] = text end
+          return #errors > 0
+        end)
+        assert.equal(1, #errors)
+        assert.matches("on%('state'%): its function has not returned, and 2 events wait", errors[1])
+        redis:on("state", nil)
+      end)
+    end)
+
     it("and refuses what it does not know", function()
       with_client(function(redis)
         assert.error_matches(function() redis:on("message", ignore) end,
           "bad argument #1 to 'on' %(no event is named 'message'%)")
         assert.error_matches(function() redis:on("state", 5) end, "function expected, got number")
+        assert.error_matches(function() redis:on("state", ignore, 5) end, "table expected, got num")
+        assert.error_matches(function() redis:on("state", ignore, { max = 5 }) end,
+          "unknown option 'max'")
+        for _, max in ipairs { -1, 1.5, "5" } do
+          assert.error_matches(function() redis:on("state", ignore, { max_events = max }) end,
+            "option 'max_events' must be a whole number from 0 on")
+        end
         assert.error_matches(function() return redis:with({}).on end,
           "on: it belongs to the client, not to a view of it")
         redis:close()
