@@ -7,7 +7,6 @@ local moonpool = require "moonpool"
 local delivery = require "moonpool.bot.delivery"
 local hooks = require "moonpool.hooks"
 local patterns = require "moonpool.bot.patterns"
-local room_message = require "moonpool.room_message"
 local room_name = require "moonpool.room_name"
 local timers = require "moonpool.bot.timers"
 
@@ -107,10 +106,10 @@ function bot_methods:every(seconds, fn)
   return timers.add(self, seconds, fn)
 end
 
---- Says something in a room and awaits that it has been published. A failure is also logged.
+--- Says something in a room and awaits that it is stored. A failure is also logged.
 ---@param room string "chatty" or "room:chatty"
 ---@param text string
----@return integer? receivers
+---@return string? id
 ---@return string? message
 ---@return string? code
 function bot_methods:say(room, text)
@@ -121,8 +120,7 @@ function bot_methods:say(room, text)
   end
   local name, message, code = room_name(room)
   if not name then return nil, message, code end
-  local payload = room_message.encode { user = self.name, text = text, bot = true }
-  return self.host:publish(self, "room:" .. name, payload)
+  return self.host:say(self, name, text)
 end
 
 --- Seconds on a clock that only goes forward; for measuring.

@@ -5,13 +5,16 @@ local argparse = require "argparse"
 
 local cli = {}
 
-local COMMANDS = { "run", "chat", "sub", "pub", "replay", "version" }
+local COMMANDS = {
+  "run", "chat", "follow", "say", "history", "who", "rooms", "watch", "delete", "clear", "destroy",
+  "replay", "sub", "pub", "version",
+}
 
 local OK, FAILURE, USAGE = 0, 1, 2
 
 local DESCRIPTION = [[
-Redis pub/sub rooms, scripted in Lua: run chat bots on them, read and write channels, play chat
-logs into a room.]]
+Redis pub/sub rooms, scripted in Lua: run chat bots on them, talk in them, follow them, read what
+was said; read and write plain channels; play chat logs into a room.]]
 
 local EPILOG = [[
 Which Redis: --redis URL, else $REDIS_URL, else a private redis-server, which is started on

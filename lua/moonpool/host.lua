@@ -15,7 +15,8 @@ local host = {}
 ---@field package bots moonpool.bot[]
 ---@field package client table
 ---@field package log fun(line: string)
----@field package decode fun(payload: string): moonpool.room_message
+---@field package decode fun(payload: string): moonpool.room_message, string
+---@field package rooms table<string, moonpool.room> that something is being said in
 ---@field package subscriptions moonpool.bot.subscriptions
 local host_methods = {}
 local host_mt = { __name = "moonpool.host", __index = host_methods }
@@ -23,10 +24,12 @@ local host_mt = { __name = "moonpool.host", __index = host_methods }
 -- ---- what bots ask of their host ---------------------------------------------------------------
 
 ---@package
-function host_methods:publish(bot, channel, payload)
-  local receivers, message, code = self.client:publish(channel, payload)
-  if receivers then return receivers end
-  self.log(("%s: cannot say something in %s: %s"):format(bot.name, channel, message))
+function host_methods:say(bot, name, text)
+  local room = self.rooms[name] or assert(self.client:room(name))
+  self.rooms[name] = room
+  local id, message, code = room:say { user = bot.name, text = text, bot = true }
+  if id then return id end
+  self.log(("%s: cannot say something in %s: %s"):format(bot.name, name, message))
   return nil, message, code
 end
 
@@ -118,7 +121,7 @@ end
 function host.new(bots, client, log)
   return setmetatable({
     bots = bots, client = client, log = log, decode = rooms.new_decoder(),
-    subscriptions = subscriptions.new(client, log),
+    subscriptions = subscriptions.new(client, log), rooms = setmetatable({}, { __mode = "v" }),
   }, host_mt)
 end
 

@@ -1,18 +1,16 @@
---- Publishes the events of IRC logs into a room, in order: at full speed, or as their times say.
+--- Says the events of IRC logs in a room, in order: at full speed, or as their times say.
 local moonpool = require "moonpool"
 local irc_pace = require "moonpool.irc_pace"
-local room_message = require "moonpool.room_message"
 
 local replay = {}
 
--- Publishes that are under way at full speed. On a local Redis 64 to 512 were measured to be about
--- as fast, 16 and 1024 slower; a distant one needs many.
-local WINDOW = 256
+-- Messages that are under way at full speed: a few batches of the room's.
+local WINDOW = 512
 
 local LONGEST_NAP = 0.1 -- seconds
 
 ---@class moonpool.replay
----@field published integer events that Redis has acknowledged
+---@field published integer events that are stored
 ---@field seconds number how long it took, once it has ended
 ---@field package reader moonpool.irc_reader
 local replay_methods = {}
@@ -43,38 +41,44 @@ local function at_speed(self, speed)
   end
 end
 
--- One of the tasks that take turns: takes the next event and publishes it, without a pause between
--- the two, so that events are sent in order whichever task has them.
-local function publish_in_turn(self, next_event)
+-- The event as what is said.
+local function message_of(event)
+  return { type = event.type, user = event.user, text = event.text, to = event.to }
+end
+
+-- One of the tasks that take turns: takes the next event and says it, without a pause between the
+-- two, so that events are stored in order whichever task has them.
+local function say_in_turn(self, next_event)
   while not self.ended do
     local event, problem = next_event()
     if not event or self.ended then
       self.ended, self.problem = true, self.problem or problem
       return
     end
-    local receivers, message = self.client:publish(self.channel, room_message.encode(event))
-    if receivers then
+    local id, message, code = self.room:say(message_of(event))
+    if id then
       self.published = self.published + 1
     else
+      if code == "EPARTIAL" then self.published = self.published + 1 end -- it is stored
       self.ended = true
-      self.problem = self.problem or ("cannot publish to %s: %s"):format(self.channel, message)
+      self.problem = self.problem or "cannot say it: " .. message
     end
   end
 end
 
 local function run_tasks(self, next_event, count)
   local tasks = {}
-  for index = 1, count do tasks[index] = moonpool.spawn(publish_in_turn, self, next_event) end
+  for index = 1, count do tasks[index] = moonpool.spawn(say_in_turn, self, next_event) end
   for _, task in ipairs(tasks) do
     local _, trace = task:await()
     self.problem = self.problem or trace
   end
 end
 
---- Publishes everything; returns when the last event has been acknowledged.
+--- Says everything; returns when the last event is stored.
 ---@param speed number? times as fast as the logs' own times; nil: as fast as it goes
 ---@return boolean? ok
----@return string? message what could not be read or published; what is before it has been published
+---@return string? message what could not be read or said; what is before it has been said
 function replay_methods:run(speed)
   self.began = moonpool.now()
   if speed then
@@ -87,18 +91,15 @@ function replay_methods:run(speed)
   return true
 end
 
---- Sends nothing more; run returns when what is under way has been acknowledged.
+--- Says nothing more; run returns when what is under way is stored.
 function replay_methods:stop() self.ended = true end
 
 --- A replay that has not begun.
----@param client table from moonpool.connect
----@param channel string
+---@param room moonpool.room
 ---@param reader moonpool.irc_reader
 ---@return moonpool.replay
-function replay.new(client, channel, reader)
-  return setmetatable({
-    client = client, channel = channel, reader = reader, published = 0,
-  }, replay_mt)
+function replay.new(room, reader)
+  return setmetatable({ room = room, reader = reader, published = 0 }, replay_mt)
 end
 
 return replay

@@ -2,6 +2,7 @@ local irc_log = require "spec.support.irc_log"
 local json = require("moonpool").json
 local program = require "spec.support.program"
 local redis_server = require "spec.support.redis"
+local room_frame = require "moonpool.room_frame"
 local replay_check = require "spec.support.replay_check"
 local scratch = require "spec.support.scratch"
 
@@ -51,13 +52,37 @@ describe("moonpool replay", function()
 
   local function next_event() return json.decode((reader:expect '"event":"message"')) end
 
-  it("publishes what a log says, in order", function()
+  it("says what a log says, in order", function()
     local result = replay { "--room", "room:pool", write_log() }
     assert.equal(0, result.status, result.stderr)
-    for _, payload in ipairs(PAYLOADS) do
+    for number, payload in ipairs(PAYLOADS) do
       local event = next_event()
-      assert.same({ "room:pool", payload }, { event.channel, event.payload })
+      local body, id = room_frame.open(event.payload)
+      assert.same({ "room:pool", payload }, { event.channel, body })
+      assert.matches("^%d+%-" .. number .. "%-%x+$", id)
     end
+  end)
+
+  it("leaves it in the history, of the kind and as much as it is told", function()
+    local function texts(command, ...)
+      local found = {}
+      for index, member in ipairs(server:call(command, "{room:pool}:backlog", ...)) do
+        found[index] = room_frame.open(member):match '"text":"(%w*)"'
+      end
+      return table.concat(found, " ")
+    end
+    local log = write_log "[10:00] <a> 1\n[10:00] <a> 2\n[10:00] <a> 3\n[10:00] <a> 4\n"
+    for kind, expected in pairs { list = "4 3 2", sorted = "2 3 4" } do
+      server:call("FLUSHALL")
+      local result = replay { "--room", "pool", "--history", kind, "--keep", "3", log }
+      assert.equal(0, result.status, result.stderr)
+      assert.equal(expected,
+        texts(kind == "list" and "LRANGE" or "ZRANGE", "0", "-1"))
+      assert.matches("^" .. kind .. " 3 0 %x+$", server:call("GET", "{room:pool}:config"))
+    end
+    local other = replay { "--room", "pool", "--history", "stream", log }
+    assert.equal(1, other.status)
+    assert.matches("cannot say it: .*not a stream", other.stderr)
   end)
 
   it("goes into room ubuntu unless told otherwise", function()
@@ -67,7 +92,7 @@ describe("moonpool replay", function()
 
   it("reads standard input for -", function()
     assert.equal(0, replay({ "-", stdin = "[10:00] <a> piped\n" }).status)
-    assert.equal('{"user":"a","text":"piped"}', next_event().payload)
+    assert.equal('{"user":"a","text":"piped"}', (room_frame.open(next_event().payload)))
   end)
 
   it("sums up what it did", function()
@@ -108,7 +133,7 @@ describe("moonpool replay", function()
   it("takes wrong usage for what it is", function()
     local log = write_log()
     for _, options in ipairs { {}, { "--speed", "0", log }, { "--speed", "fast", log },
-      { "--room", "a{b}", log } } do
+      { "--room", "a{b}", log }, { "--history", "heap", log }, { "--keep", "-1", log } } do
       local result = replay(options)
       assert.equal(2, result.status)
       assert.matches("^Usage: moonpool replay", result.stderr)
@@ -119,11 +144,19 @@ describe("moonpool replay", function()
     local log = write_log(("[10:00] <a> x\n[10:01] <a> y\n"):rep(1000))
     local running = program.moonpool { "replay", "--speed", "600", "--redis", server.url, log }
     next_event()
-    server:call("ACL", "SETUSER", "default", "-publish")
+    server:call("ACL", "SETUSER", "default", "-evalsha", "-eval")
     assert.equal(1, running:wait(), running:errors())
-    assert.matches("^moonpool replay: at .*/pool%.log:%d+: cannot publish to room:ubuntu: .*NOPERM",
+    assert.matches("^moonpool replay: at .*/pool%.log:%d+: cannot say it: .*NOPERM",
       running:errors())
     assert.matches("^%d+ events into ubuntu", running:output())
+  end)
+
+  it("says where it was when others are not told", function()
+    server:call("ACL", "SETUSER", "default", "-publish")
+    local result = replay { "--room", "pool", write_log() }
+    assert.equal(1, result.status)
+    assert.matches("cannot say it: room:pool: stored, not announced", result.stderr)
+    assert.matches("^5 events into pool", result.stdout)
   end)
 
   it("ends when it is told to, with a summary of what it published", function()

@@ -1,6 +1,7 @@
 local irc_reader = require "moonpool.irc_reader"
 local json = require("moonpool").json
 local program = require "spec.support.program"
+local room_frame = require "moonpool.room_frame"
 local redis_server = require "spec.support.redis"
 
 describe("examples/conversation.log", function()
@@ -24,7 +25,7 @@ describe("examples/conversation.log", function()
   local function next_bot()
     repeat
       local event = json.decode((reader:expect '"event":"message"'))
-      local message = json.decode(event.payload)
+      local message = json.decode((room_frame.open(event.payload)))
       if message.bot then return message.user end
     until false
   end

@@ -16,6 +16,7 @@
 --   room:stop()                             SIGTERM to the host: exit status, stdout, stderr
 --   room:close()                            everything away; for after_each
 local json = require("moonpool").json
+local room_frame = require "moonpool.room_frame"
 local program = require "spec.support.program"
 local redis_server = require "spec.support.redis"
 local scratch = require "spec.support.scratch"
@@ -73,7 +74,8 @@ end
 
 function room_methods:next(seconds)
   local event = assert(json.decode((self.reader:expect('"event":"message"', seconds))))
-  local message = json.decode(event.payload or "") -- no UTF-8: not of a bot
+  local body = room_frame.open(event.payload or "") -- no UTF-8: not of a bot
+  local message = json.decode(body)
   if type(message) ~= "table" then message = { text = event.payload } end
   message.channel = event.channel
   return message

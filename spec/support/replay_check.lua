@@ -10,6 +10,7 @@
 -- What a bot answers to a log's commands (real logs have them) is passed over.
 local json = require("moonpool").json
 local program = require "spec.support.program"
+local room_frame = require "moonpool.room_frame"
 local redis_server = require "spec.support.redis"
 
 local replay_check = {}
@@ -68,7 +69,7 @@ end
 local function compare(entries, path, problems)
   local received = 0
   for payload in payloads(path) do
-    local got = json.decode(payload)
+    local got = json.decode((room_frame.open(payload)))
     if not got then
       add(problems, "the subscriber got a payload that is no JSON: %q", payload)
     elseif not got.bot and (got.type == nil or got.type == "action") then

@@ -18,7 +18,8 @@ local EXCLAMATION = 33
 ---@field text string of messages and actions
 ---@field to string? of renames: the new name
 ---@field bot boolean whether a bot said it
----@field payload string as it was published
+---@field id string? of what is in the room's history
+---@field payload string its JSON, as it was published
 
 --- The metatable of the messages that one bot gets.
 ---@param bot moonpool.bot
@@ -35,7 +36,7 @@ end
 local function new_message(bot, content, payload, channel)
   return setmetatable({
     type = content.type, user = content.user, text = content.text, to = content.to,
-    bot = content.bot or false, room = channel:sub(6), payload = payload,
+    bot = content.bot or false, room = channel:sub(6), id = content.id, payload = payload,
   }, bot.message_mt)
 end
 
@@ -69,7 +70,7 @@ end
 --- Hands a room's message to a bot: to the functions of its event, then to its command's.
 ---@param bot moonpool.bot
 ---@param content moonpool.room_message the payload decoded; may be shared by bots
----@param payload string
+---@param payload string its JSON
 ---@param channel string "room:" and the room's name
 function delivery.deliver(bot, content, payload, channel)
   local event = EVENT_OF[content.type]

@@ -1,6 +1,7 @@
 --- The rooms a bot is in, as channels and patterns to subscribe to.
 local delivery = require "moonpool.bot.delivery"
 local glob = require "moonpool.glob"
+local room_frame = require "moonpool.room_frame"
 local room_message = require "moonpool.room_message"
 local room_name = require "moonpool.room_name"
 
@@ -8,15 +9,18 @@ local rooms = {}
 
 local MAX_REMEMBERED_CHANNELS = 10000
 
---- A function that decodes payloads, each once for all the bots that it is handed to in turn.
----@return fun(payload: string): moonpool.room_message
+--- A function that decodes payloads, each once for all the bots that it is handed to in turn: the
+--- message, with its `id` when it is stored, and its body as it was published.
+---@return fun(payload: string): moonpool.room_message, string
 function rooms.new_decoder()
-  local last_payload, last_content
+  local last_payload, last_content, last_body
   return function(payload)
     if payload ~= last_payload then
-      last_payload, last_content = payload, room_message.decode(payload)
+      local body, id = room_frame.open(payload)
+      last_payload, last_content, last_body = payload, room_message.decode(body), body
+      last_content.id = id
     end
-    return last_content
+    return last_content, last_body
   end
 end
 
@@ -57,7 +61,7 @@ end
 --- What to subscribe to, and the handlers that deliver to the bot. Where names and patterns
 --- overlap, the bot gets a message once.
 ---@param bot moonpool.bot
----@param decode fun(payload: string): moonpool.room_message
+---@param decode fun(payload: string): moonpool.room_message, string
 ---@return { channel: string, handler: fun(payload: string, channel: string) }[]
 function rooms.subscriptions(bot, decode)
   local channels = rooms.channels(bot)
@@ -66,7 +70,8 @@ function rooms.subscriptions(bot, decode)
   for index, name in ipairs(channels) do
     local function handler(payload, channel)
       if #channels == 1 or choose(channel) == index then
-        delivery.deliver(bot, decode(payload), payload, channel)
+        local content, body = decode(payload)
+        delivery.deliver(bot, content, body, channel)
       end
     end
     list[index] = { channel = name, handler = handler }

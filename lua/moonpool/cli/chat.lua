@@ -1,5 +1,7 @@
 --- moonpool chat: a room in a terminal, line by line.
-local room_message = require "moonpool.room_message"
+local arguments = require "moonpool.cli.arguments"
+local following = require "moonpool.cli.following"
+local room_line = require "moonpool.cli.room_line"
 local room_name = require "moonpool.room_name"
 local system = require("moonpool.core").system
 local terminal = require "moonpool.cli.terminal"
@@ -7,15 +9,16 @@ local terminal = require "moonpool.cli.terminal"
 local chat = { name = "chat" }
 
 local STDIN = 0
-local MAX_NAME_BYTES = 256
+local SHOWN_MEMBERS = 50
 
 local DESCRIPTION = [[
-Talk in a room: what others say is printed, what you type is said. The room's channel is
-"room:ROOM", and its messages are JSON objects such as {"user":"ann","text":"hi"}.]]
+Talk in a room: what was said last and what others say is printed, what you type is said. You are
+one of those who are there (moonpool who) until you leave.]]
 
 local EPILOG = [[
 While you are in:
   /me waves    says it as an action: "* ann waves"
+  /who         tells who is there
   /quit        leaves, as do the end of input and Ctrl-C
   //text       says "/text"
 
@@ -23,98 +26,114 @@ Examples:
   moonpool chat lobby --as ann
   fortune | moonpool chat lobby --as oracle]]
 
-local function convert_name(text)
-  if text == "" then return nil, "a name is needed, not nothing" end
-  if #text > MAX_NAME_BYTES then
-    return nil, ("the name is longer than %d bytes"):format(MAX_NAME_BYTES)
-  end
-  if not utf8.len(text) then return nil, "the name is no UTF-8" end
-  if terminal.neutralise(text) ~= text then
-    return nil, ("the name '%s' has control characters"):format(terminal.neutralise(text))
-  end
-  return text
-end
-
 ---@param command table the argparse command
 function chat.configure(command)
   command:summary "Talk in a room."
   command:description(DESCRIPTION):epilog(EPILOG)
   command:argument("room"):argname("ROOM"):convert(room_name):description "The room's name."
   command:option("--as", "Who you are there."):target("user"):argname("NAME"):count(1)
-    :convert(convert_name)
+    :convert(arguments.user)
+  command:option("--last", "How many earlier messages to print (default: 10)."):argname("N")
+    :convert(arguments.count):default("10"):show_default(false)
 end
+
+---@class moonpool.cli.chat.session
+---@field room moonpool.room
+---@field user string
+---@field context moonpool.cli.context
+---@field is_live boolean what was said before we came has been printed
+---@field own table<string, true> ids of what we said and have not seen come back
+---@field sending table? a latch that opens when what we say is stored, or has failed
+---@field has_failed boolean something was not sent
 
 -- ---- what others say ---------------------------------------------------------------------------
 
-local FORMATS = {
-  message = function(user, message) return ("<%s> %s"):format(user, message.text) end,
-  action = function(user, message) return ("* %s %s"):format(user, message.text) end,
-  join = function(user) return ("-- %s joined"):format(user) end,
-  leave = function(user) return ("-- %s left"):format(user) end,
-  rename = function(user, message)
-    return ("-- %s is now known as %s"):format(user, message.to or "somebody else")
-  end,
-}
-
-local function describe_other(user, message)
-  local line = ("-- %s: %s"):format(user, message.type)
-  return message.text and line .. ": " .. message.text or line
+-- What we say comes back, perhaps before we are told its id.
+local function is_own(session, message)
+  if message.user ~= session.user then return false end
+  if not message.id then return message.type == "join" or message.type == "leave" end
+  if session.sending then session.sending:wait() end
+  local is_ours = session.own[message.id]
+  session.own[message.id] = nil
+  return is_ours
 end
 
---- One line that shows a payload of the room's channel, whatever it holds.
----@param payload string
----@return string
-function chat.format(payload)
-  local message = room_message.decode(payload)
-  local user = message.user or "somebody"
-  return terminal.neutralise((FORMATS[message.type] or describe_other)(user, message))
+local function earlier(at)
+  local today = os.date "%Y-%m-%d"
+  local day = os.date("%Y-%m-%d", math.floor(at))
+  return os.date(day == today and "[%H:%M] " or "[%Y-%m-%d %H:%M] ", math.floor(at))
 end
 
--- Our own messages come back; each is kept from being printed once.
-local function new_echo_filter()
-  local expected = {}
-  return {
-    expect = function(payload) expected[payload] = (expected[payload] or 0) + 1 end,
-    is_echo = function(payload)
-      local count = expected[payload]
-      if not count then return false end
-      expected[payload] = count > 1 and count - 1 or nil
-      return true
-    end,
-  }
+local function on_said(session, message)
+  if is_own(session, message) then return end
+  local is_earlier = message.id and not session.is_live
+  session.context.out((is_earlier and earlier(message.at) or "") .. room_line.plain(message))
+end
+
+local SHOWN = { "message", "join", "leave", "rename", "delete", "clear", "signal" }
+
+local function new_handlers(session)
+  local context = session.context
+  local function tell(event) context.out("-- " .. room_line.describe(event)) end
+  local handlers = { gap = tell, reconnect = tell }
+  function handlers.error(event) context:warn(room_line.describe(event)) end
+  function handlers.live() session.is_live = true end
+  for _, event in ipairs(SHOWN) do
+    handlers[event] = function(message) on_said(session, message) end
+  end
+  return handlers
 end
 
 -- ---- what we say -------------------------------------------------------------------------------
 
----@class moonpool.cli.chat.session
----@field channel string
----@field user string
----@field client table
----@field context moonpool.cli.context
----@field echoes table
----@field has_failed boolean something was not sent
-
 local function send(session, message)
-  message.user = session.user
-  local payload = room_message.encode(message)
-  session.echoes.expect(payload)
-  local receivers, reason = session.client:publish(session.channel, payload)
-  if receivers then return end
-  session.echoes.is_echo(payload)
+  session.sending = system.latch()
+  local id, reason, code, stored = session.room:say(message)
+  if code == "EPARTIAL" then id = stored end
+  if id then session.own[id] = true end
+  session.sending:open()
+  session.sending = nil
+  if not reason then return end
   session.has_failed = true
-  session.context:warn("not sent: " .. reason)
+  session.context:warn((id and "sent, but " or "not sent: ") .. reason)
 end
 
--- What a typed line means: a message, "quit", or nil for nothing.
-local function interpret(session, line)
-  if line == "" then return nil end
+local function tell_who(session)
+  local members, next_cursor = session.room:who { limit = SHOWN_MEMBERS }
+  if not members then
+    session.context:warn("cannot tell who is here: " .. next_cursor)
+    return
+  end
+  local names = {}
+  for index = 1, math.min(#members, SHOWN_MEMBERS) do
+    names[index] = terminal.neutralise(members[index].user)
+  end
+  local count = next_cursor and session.room:count() or #members
+  local more = count > #names and (" and %d more"):format(count - #names) or ""
+  session.context.out(("-- here: %s%s"):format(table.concat(names, ", "), more))
+end
+
+local COMMANDS = {
+  me = function(session, rest) send(session, { type = "action", text = rest }) end,
+  who = tell_who,
+}
+
+-- Does what a typed line means; false: we are to leave.
+local function obey(session, line)
+  if line == "" then return true end
   local command, rest = line:match "^/(%a+)%s*(.*)$"
-  if not command then return { text = line:gsub("^//", "/", 1) } end
-  if command == "quit" then return "quit" end
-  if command == "me" then return { type = "action", text = rest } end
-  session.context:warn(("there is no /%s; /me TEXT and /quit are known, //TEXT says /TEXT")
-    :format(command))
-  return nil
+  if not command then
+    send(session, { text = line:gsub("^//", "/", 1) })
+    return true
+  end
+  if command == "quit" then return false end
+  if COMMANDS[command] then
+    COMMANDS[command](session, rest)
+  else
+    session.context:warn(
+      ("there is no /%s; /me TEXT, /who and /quit are known, //TEXT says /TEXT"):format(command))
+  end
+  return true
 end
 
 local function say_lines(session, lines)
@@ -124,29 +143,28 @@ local function say_lines(session, lines)
       if message and code ~= "ECLOSED" then session.context:fail("standard input: " .. message) end
       return
     end
-    local meaning = interpret(session, (line:gsub("\r$", "")))
-    if meaning == "quit" then return end
-    if meaning then send(session, meaning) end
+    if not obey(session, (line:gsub("\r$", ""))) then return end
   end
 end
 
-local function listen(session)
-  local context = session.context
-  local function on_message(payload)
-    if not session.echoes.is_echo(payload) then context.out(chat.format(payload)) end
+-- ---- being there -------------------------------------------------------------------------------
+
+-- True when we are in; false when we were told to leave meanwhile.
+local function enter(session, last)
+  local room, context = session.room, session.context
+  local ok, message = following.begin(room, { last = last }, new_handlers(session))
+  if ok then ok, message = room:join { user = session.user } end
+  if not ok and not context.is_stopping then
+    context:fail(("cannot enter %s: %s"):format(room.name, message))
   end
-  local events = {
-    gap = function(event)
-      if event.reason == "reconnect" then return end -- which comes next, and says so
-      context.out(("-- missed %s messages (%s)"):format(event.missing or "some", event.reason))
-    end,
-    reconnect = function() context.out "-- connected again; what was said meanwhile is missed" end,
-    error = function(event) context:warn(event.message) end,
-  }
-  local subscription, message =
-    session.client:subscribe(session.channel, on_message, { events = events })
-  if not subscription then context:fail(message) end
-  return subscription
+  return ok ~= nil
+end
+
+local function leave(session)
+  local ok, message = session.room:leave()
+  if ok then return end
+  session.context:warn("could not leave in order: " .. message)
+  session.has_failed = true
 end
 
 ---@param args table
@@ -156,20 +174,20 @@ function chat.execute(args, context)
   local lines, message = system.lines(STDIN)
   if not lines then context:fail("standard input: " .. message) end
   local session = {
-    channel = "room:" .. args.room, user = args.user, client = context:connect(),
-    context = context, echoes = new_echo_filter(), has_failed = false,
+    room = assert(context:connect():room(args.room)), user = args.user, context = context,
+    is_live = false, own = {}, has_failed = false,
   }
-  local subscription = listen(session)
   context:on_stop(function() lines:close() end)
-  if system.isatty(STDIN) then
+  local is_terminal = system.isatty(STDIN)
+  if is_terminal then
     context.out(("-- you are %s in %s; /quit or Ctrl-D leaves"):format(args.user, args.room))
   end
-  send(session, { type = "join" })
-  say_lines(session, lines)
-  send(session, { type = "leave" })
-  subscription:close()
+  if enter(session, args.last) then
+    say_lines(session, lines)
+    leave(session)
+  end
   lines:close()
-  return session.has_failed and not system.isatty(STDIN) and 1 or 0
+  return session.has_failed and not is_terminal and 1 or 0
 end
 
 return chat

@@ -1,10 +1,9 @@
 --- moonpool pub: publishes a text, or each line of standard input.
-local moonpool = require "moonpool"
 local system = require("moonpool.core").system
+local window = require "moonpool.cli.window"
 
 local pub = { name = "pub" }
 
-local WINDOW = 1024 -- messages on their way at a time
 local STDIN = 0
 
 local DESCRIPTION = [[
@@ -54,21 +53,6 @@ local function publish_line(stream, line, number)
   end
 end
 
--- Tasks are kept in a ring: before one takes a place, the one that has it must have ended.
-local function publish_lines(stream)
-  local ring, number = {}, 0
-  while true do
-    local line, message, code = stream.lines:next()
-    if message and code ~= "ECLOSED" then stream.failure = "standard input: " .. message end
-    if not line then break end
-    number = number + 1
-    local place = number % WINDOW
-    if ring[place] then ring[place]:await() end
-    ring[place] = moonpool.spawn(publish_line, stream, line, number)
-  end
-  for _, task in pairs(ring) do task:await() end
-end
-
 ---@param args table
 ---@param context moonpool.cli.context
 ---@return integer status
@@ -79,7 +63,10 @@ function pub.execute(args, context)
   if not lines then context:fail("standard input: " .. message) end
   context:on_stop(function() lines:close() end)
   local stream = { channel = args.channel, client = client, context = context, lines = lines }
-  publish_lines(stream)
+  local problem = window.each_line(lines, function(line, number)
+    publish_line(stream, line, number)
+  end)
+  stream.failure = stream.failure or problem
   lines:close()
   if stream.failure then context:fail(stream.failure) end
   return 0

@@ -1,4 +1,5 @@
 --- moonpool replay: plays IRC logs into a room.
+local arguments = require "moonpool.cli.arguments"
 local irc_reader = require "moonpool.irc_reader"
 local moonpool_replay = require "moonpool.replay"
 local progress = require "moonpool.cli.progress"
@@ -7,8 +8,8 @@ local room_name = require "moonpool.room_name"
 local replay = { name = "replay" }
 
 local DESCRIPTION = [[
-Publish what IRC logs say on a room's channel: messages, actions, joins, leaves and renames, in
-order, as JSON such as {"user":"ann","text":"hi"} or {"type":"join","user":"ann"}.]]
+Say in a room what IRC logs say: messages, actions, joins, leaves and renames, in order. All of it
+is stored in the room's history, as far as that keeps it.]]
 
 local EPILOG = [[
 Lines are read as
@@ -18,6 +19,7 @@ Others are skipped and counted. Bytes that are no UTF-8 are replaced by U+FFFD.
 
 Examples:
   moonpool replay --room moonpool examples/conversation.log
+  moonpool replay --history list --keep 0 --room archive logs/*.log
   moonpool replay --speed 60 2004-12-25.log       a minute of the log a second
   zcat logs/*.gz | moonpool replay --json -]]
 
@@ -37,6 +39,7 @@ function replay.configure(command)
     :default("ubuntu"):show_default(false)
   command:option("--speed", "N times as fast as the log's own times, or max (default: max).")
     :argname("N"):convert(to_speed):default("max"):show_default(false)
+  arguments.add_history_options(command)
   command:flag("--json", "Print the summary as one JSON object.")
 end
 
@@ -101,8 +104,8 @@ local function position(reader) return ("at %s:%d: "):format(reader:path(), read
 function replay.execute(args, context)
   local reader, missing = irc_reader.open(args.files)
   if not reader then context:fail(missing) end
-  local client = context:connect()
-  local run = moonpool_replay.new(client, "room:" .. args.room, reader)
+  local room = assert(context:connect():room(args.room, arguments.room_options(args)))
+  local run = moonpool_replay.new(room, reader)
   context:on_stop(function() run:stop() end)
   local close = progress.show(new_describe(run, reader))
   local ok, message = run:run(args.speed ~= "max" and args.speed or nil)

@@ -1,4 +1,5 @@
 --- moonpool sub: prints what is published.
+local arguments = require "moonpool.cli.arguments"
 local json_line = require "moonpool.cli.json_line"
 local system = require("moonpool.core").system
 local terminal = require "moonpool.cli.terminal"
@@ -28,12 +29,6 @@ Examples:
   moonpool sub --json --pattern 'room:*' | jq -r .payload
   moonpool sub --count 1 ready && echo go]]
 
-local function positive_integer(text)
-  local number = math.tointeger(tonumber(text))
-  if number and number > 0 then return number end
-  return nil, ("a whole number above 0 is needed, not '%s'"):format(text)
-end
-
 ---@param command table the argparse command
 function sub.configure(command)
   command:summary "Print what is published on channels and patterns."
@@ -42,7 +37,7 @@ function sub.configure(command)
   command:option("-p --pattern", "Also subscribe to what matches P, such as 'room:*'.")
     :target("patterns"):argname("P"):count("*"):default({})
   command:flag("--json", "One JSON object a line, other events too.")
-  command:option("-n --count", "Exit after N messages."):argname("N"):convert(positive_integer)
+  command:option("-n --count", "Exit after N messages."):argname("N"):convert(arguments.positive)
 end
 
 local function new_text_encoder()
