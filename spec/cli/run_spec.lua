@@ -188,8 +188,8 @@ describe("moonpool run", function()
 
     it("ends in order when Redis is away", function()
       room = bot_room.open { "examples/bots/stats.lua" }
-      room:say("ann", "hi")
-      room.reader:expect "ann"
+      room:say("ann", "!stats")
+      room:expect "stats" -- that others have heard ann does not mean that the bot has
       room.server:pause()
       local ended, output = room:stop()
       room.server:resume()

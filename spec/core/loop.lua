@@ -53,6 +53,12 @@ local function check_errors()
   end
 end
 
+-- What a task failed of is often why another one waited in vain.
+local function with_errors(message)
+  if type(message) ~= "string" or #errors == 0 then return message end
+  return message .. "\nand meanwhile:\n" .. table.concat(loop.take_errors(), "\n")
+end
+
 ---@param fn function
 ---@param seconds number?
 function loop.run(fn, seconds)
@@ -74,7 +80,7 @@ function loop.run(fn, seconds)
   watchdog:close()
   moonpool.on_error(before)
   if not ok then
-    error(message, 0)
+    error(with_errors(message), 0)
   end
   check_errors()
   assert(not is_late, "the loop still ran after " .. (seconds or RUN_SECONDS) .. " s")
