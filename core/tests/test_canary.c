@@ -197,11 +197,16 @@ TEST(who_may_not_subscribe_to_it_has_none) {
   CHECK(strstr(error, a.f.address) && strstr(error, "the canary is off: 'moonpool:canary:"));
   CHECK(strstr(error, "NOPERM no"));
   CHECK_INT(stats_of(&a.f).wanted, 1);
-  peer_drop(&a.f.links[1]); /* nor is it asked for again */
-  RUN_UNTIL(&a.f, stats_of(&a.f).gaps == 1);
+  /* Twice in a loop that was held up: with the room, which has each asked for by itself. */
+  int asked = count_of(heard(&a.f, 1), "canary");
+  CHECK(asked > 0);
   uint64_t until = uv_now(&a.f.loop) + 5 * INTERVAL;
   RUN_UNTIL(&a.f, uv_now(&a.f.loop) > until);
-  CHECK_INT(count_of(heard(&a.f, 1), "canary"), 1);
+  CHECK_INT(count_of(heard(&a.f, 1), "canary"), asked);
+  peer_drop(&a.f.links[1]); /* nor is it asked for again */
+  RUN_UNTIL(&a.f, stats_of(&a.f).gaps == 1);
+  until = uv_now(&a.f.loop) + 5 * INTERVAL;
+  RUN_UNTIL(&a.f, uv_now(&a.f.loop) > until);
   CHECK_INT(count_of(heard(&a.f, 2), "canary"), 0);
   CHECK_INT(a.published, 0);
   teardown(&a.f);

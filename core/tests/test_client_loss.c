@@ -96,7 +96,7 @@ TEST(abandoned_replies_do_not_outlive_the_link) {
   fixture f;
   call slow = {0}, next = {0};
   setup_ready(&f);
-  CHECK_INT(command_for(&f, "GET slow", 20, &slow), MOONPOOL_OK);
+  CHECK_INT(command_for(&f, "GET slow", 300, &slow), MOONPOOL_OK);
   RUN_UNTIL(&f, slow.count);
   peer_drop(&f.links[0]);
   RUN_UNTIL(&f, is_shaken(&f, 1));
@@ -219,7 +219,7 @@ TEST(without_a_heartbeat_nobody_is_asked) {
   fixture f;
   call clock = {0};
   setup_heartbeat(&f, 0);
-  CHECK_INT(command_for(&f, "GET a", 50, &clock), MOONPOOL_OK);
+  CHECK_INT(command_for(&f, "GET a", 300, &clock), MOONPOOL_OK);
   RUN_UNTIL(&f, clock.count);
   CHECK(has_heard(&f, 0, "GET a\n"));
   teardown(&f);

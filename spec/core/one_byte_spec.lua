@@ -34,12 +34,12 @@ describe("a client whose bytes come one at a time", function()
         server:call("PUBLISH", "a", number .. bytes)
         server:call("PUBLISH", "b\r\n*", "")
       end
-      loop.wait_for(seen, 10, 20)
+      loop.wait_for(seen, 10)
       for number = 1, 5 do
         assert.equal("a|" .. number .. bytes, seen[2 * number - 1])
         assert.equal("b\r\n*|", seen[2 * number])
       end
       assert.equal(0, redis:stats().reconnects)
-    end, 30)
+    end)
   end)
 end)

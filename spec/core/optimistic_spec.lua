@@ -47,7 +47,7 @@ describe("optimistic", function()
           done = done + 1
         end)
       end
-      loop.wait_until(function() return done == 20 end, 8)
+      loop.wait_until(function() return done == 20 end)
       assert.equal("60", redis:get "n")
       assert_given_back(redis)
     end, { pool_size = 4 })

@@ -40,7 +40,7 @@ describe("authentication:", function()
       assert.equal("ready", client:state())
       local _, message, code = moonpool.connect((url:gsub("right", "wrong")))
       assert_fails("EAUTH", "WRONGPASS", nil, message, code)
-    end, 20)
+    end)
   end)
 
   it("a user that is gone, and a password that is missing", function()

@@ -40,7 +40,7 @@ describe("what Redis refuses", function()
         assert.equal(100, #connected:get "key:2")
         connected:close()
         console.close()
-      end, 30)
+      end)
     end)
 
     it("MASTERDOWN: a replica that is cut off", function()
