@@ -6,8 +6,7 @@
 #include <stdio.h>
 
 #define BUCKETS 1024u
-#define RETRY_MIN 50u /* ms; doubled with each refusal in a row */
-#define RETRY_MAX 5000u
+#define RETRY_MAX 5000u /* ms, if the client's is longer */
 
 struct mp_pattern {
   mp_feeds *feeds;
@@ -144,10 +143,12 @@ static void take(mp_pattern *p, const moonpool_event *event) {
 static void on_timer(uv_timer_t *timer);
 
 static void subscribe_later(mp_pattern *p, const moonpool_error *error) {
-  uint64_t wait = (uint64_t)RETRY_MIN << (p->refusals < 7 ? p->refusals : 7);
+  const moonpool_options *options = &p->feeds->client->options;
+  uint64_t max = options->backoff_max < RETRY_MAX ? options->backoff_max : RETRY_MAX;
+  uint64_t wait = 2 * options->backoff_min << (p->refusals < 20 ? p->refusals : 20);
   p->subscription = NULL;
   p->refusals++;
-  uv_timer_start(&p->timer, on_timer, wait < RETRY_MAX ? wait : RETRY_MAX, 0);
+  uv_timer_start(&p->timer, on_timer, (wait < max ? wait : max) + 1, 0);
   if (error) tell_error(p, error);
 }
 

@@ -4,8 +4,7 @@
 
 #include <stdio.h>
 
-#define BACKOFF_MIN 50u /* ms; doubled with each failure in a row */
-#define BACKOFF_MAX 5000u
+#define BACKOFF_MAX 5000u /* ms, if the client's is longer */
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -112,15 +111,17 @@ static uint64_t now_of(const mp_source *source) {
 }
 
 uint64_t mp_source_backoff(mp_source *source) {
-  uint64_t range = (uint64_t)BACKOFF_MIN << (source->failures < 10 ? source->failures : 10);
-  if (range > BACKOFF_MAX) range = BACKOFF_MAX;
+  const moonpool_options *options = &source->feeds->client->options;
+  uint64_t max = options->backoff_max < BACKOFF_MAX ? options->backoff_max : BACKOFF_MAX;
+  uint64_t range = 2 * options->backoff_min << (source->failures < 20 ? source->failures : 20);
+  if (range > max) range = max;
   source->failures++;
   return range / 2 + mp_room_random(source->room) % (range / 2 + 1);
 }
 
 static void subscribe_later(mp_source *source, const moonpool_error *error) {
   source->is_confirmed = 0;
-  source->resubscribe_at = now_of(source) + mp_source_backoff(source);
+  source->resubscribe_at = now_of(source) + mp_source_backoff(source) + 1;
   mp_source_schedule(source);
   mp_source_tell_error(source, error);
 }
@@ -241,9 +242,9 @@ void mp_source_schedule(mp_source *source) {
 static void on_timer(uv_timer_t *timer) {
   mp_source *source = timer->data;
   uint64_t now = now_of(source);
-  if (source->resubscribe_at && source->resubscribe_at <= now) {
-    source->resubscribe_at = subscribe(source) == MOONPOOL_OK ? 0 : now + BACKOFF_MIN;
-  }
+  if (source->resubscribe_at && source->resubscribe_at <= now)
+    source->resubscribe_at =
+        subscribe(source) == MOONPOOL_OK ? 0 : now + mp_source_backoff(source) + 1;
   if (source->check_at && source->check_at <= now) mp_source_check(source);
   mp_source_want(source);
   mp_source_schedule(source);
