@@ -23,7 +23,7 @@ static int open_feed(life *l, listener *to, const moonpool_start *start) {
   return status == MOONPOOL_OK;
 }
 
-static int begin(life *l, long from, long until) {
+static int begin_life(life *l, long from, long until) {
   memset(l, 0, sizeof *l);
   ask(&by, "FLUSHALL");
   forge_many(&by, "xh", 5000, A_TAG, 1, 3);
@@ -99,7 +99,7 @@ static void live_on(life *l) {
 
 static long live(long from, long until) {
   static life l;
-  if (begin(&l, from, until)) live_on(&l);
+  if (begin_life(&l, from, until)) live_on(&l);
   moonpool_room_close(l.room);
   teardown(&l.f);
   forget(&l.first), forget(&l.last), forget(&l.all);
@@ -127,7 +127,7 @@ TEST(without_memory_it_still_ends) {
   setup_another(&by);
   for (long granted = 0, is_refused = 1; is_refused && !test_failures; granted += 2) {
     static life l;
-    if (begin(&l, granted + 1, granted + 1 + ENDLESS)) {
+    if (begin_life(&l, granted + 1, granted + 1 + ENDLESS)) {
       moonpool_start all = {.kind = MOONPOOL_START_AFTER};
       open_feed(&l, &l.first, NULL);
       open_feed(&l, &l.all, &all);

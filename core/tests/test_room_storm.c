@@ -42,7 +42,7 @@ static void on_subscribed(moonpool_subscription *subscription, long long count,
   ((storm *)ctx)->is_confirmed = 1;
 }
 
-static void begin(storm *s) {
+static void begin_storm(storm *s) {
   moonpool_subscription *subscription;
   moonpool_bytes channel = BYTES("room:x");
   setup_redis(&s->eye);
@@ -140,7 +140,7 @@ TEST(in_any_storm_redis_knows_who_is_here) {
     static storm s;
     memset(&s, 0, sizeof s);
     s.random.state = fuzz_next(&random);
-    begin(&s);
+    begin_storm(&s);
     for (int i = 0; i < STEPS && !s.eye.is_late; i++) step(&s);
     check_end(&s);
     for (int c = 0; c < CLIENTS; c++) teardown(&s.clients[c]);
