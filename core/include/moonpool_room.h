@@ -275,9 +275,8 @@ typedef enum moonpool_room_event_type {
   MOONPOOL_ROOM_LIVE,  /* what was asked for of the history has been delivered; also after a resume.
                           The first one of a feed tells that it has begun; `id` is its position */
   MOONPOOL_ROOM_ERROR, /* the history could not be read, or the channel not be subscribed to:
-                          `error`; it is tried again */
-  MOONPOOL_ROOM_ENDED  /* closed, by its client's or its room's end; the last event; by callback in
-                          any case */
+                          `error`; it is tried again, and told of once */
+  MOONPOOL_ROOM_ENDED  /* closed, by its client's end; the last event; by callback in any case */
 } moonpool_room_event_type;
 
 typedef enum moonpool_gap_reason {
@@ -332,8 +331,12 @@ MOONPOOL_EXTERN int moonpool_feed_open(moonpool_feed **feed, moonpool_room *room
                                        void *ctx);
 
 /* Opens a feed of every room whose channel matches the pattern ("room:*"), by one PSUBSCRIBE. It
- * begins in each room with the first message that is published there; its events name the room.
- * `options` (NULL: the defaults) are those of its feeds. */
+ * begins in each room with the first message that is published there; its events name the room,
+ * but for the LIVE that tells that Redis has confirmed the pattern, and the ERROR that it has not.
+ * After a reconnect each room is looked at, and told RECONNECTED. Of more than 10000 rooms, the one
+ * that was heard longest ago is forgotten, and begins anew. Its stats are those of all rooms
+ * together, without a position. `options` (NULL: the defaults) are those of its feeds. EARG: no
+ * pattern, or no `page`. */
 MOONPOOL_EXTERN int moonpool_feed_open_pattern(moonpool_feed **feed, moonpool *client,
                                                moonpool_bytes pattern,
                                                const moonpool_room_options *options,

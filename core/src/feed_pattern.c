@@ -24,8 +24,7 @@ struct mp_pattern {
   char text[];
 };
 
-/* ---- what concerns no room --------------------------------------------------------------------
- */
+/* ---- what concerns no room ------------------------------------------------------------------- */
 
 static void tell(mp_pattern *p, moonpool_room_event_type type) {
   if (p->feed->is_paused || p->news.cursor) return;
@@ -41,8 +40,7 @@ static void tell_error(mp_pattern *p, const moonpool_error *error) {
   tell(p, MOONPOOL_ROOM_ERROR);
 }
 
-/* ---- rooms ------------------------------------------------------------------------------------
- */
+/* ---- rooms ----------------------------------------------------------------------------------- */
 
 /* FNV-1a */
 static uint64_t hash_of(moonpool_bytes name) {
@@ -137,8 +135,7 @@ static void take(mp_pattern *p, const moonpool_event *event) {
   mp_source_take(source, event->payload);
 }
 
-/* ---- the subscription -------------------------------------------------------------------------
- */
+/* ---- the subscription ------------------------------------------------------------------------ */
 
 static void on_timer(uv_timer_t *timer);
 
@@ -203,8 +200,7 @@ static void on_timer(uv_timer_t *timer) {
   if (!p->subscription && subscribe(p) != MOONPOOL_OK) subscribe_later(p, NULL);
 }
 
-/* ---- opening, pausing, closing ----------------------------------------------------------------
- */
+/* ---- opening, pausing, closing --------------------------------------------------------------- */
 
 static mp_pattern *new_pattern(mp_feeds *feeds, moonpool_feed *feed, moonpool_bytes text,
                                const moonpool_room_options *options) {

@@ -421,6 +421,9 @@ int mp_line_advance(mp_line *line);
 void mp_source_check(mp_source *source);
 void mp_source_watch(mp_source *source);
 
+/* Likewise, after check_grace. */
+void mp_source_check_soon(mp_source *source);
+
 /* ---- resync_page.c --------------------------------------------------------------------------- */
 
 /* What a read has said, but for the bodies. */
@@ -428,9 +431,10 @@ struct mp_history {
   moonpool_id head; /* has_head */
   mp_life life;
   moonpool_history_kind kind; /* ANY: there is no config */
-  int has_head, has_room;     /* there is a head or an entry */
-  size_t count;               /* entries, those that are none of ours too */
-  moonpool_id first, last;    /* of them; tag 0: none of ours */
+  int has_head, has_config;
+  int has_room;            /* there is a head or an entry */
+  size_t count;            /* entries, those that are none of ours too */
+  moonpool_id first, last; /* of them; tag 0: none of ours */
   const moonpool_reply *entries;
   long long found; /* of feed_trace */
   int is_oldest;

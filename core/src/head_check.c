@@ -21,6 +21,14 @@ void mp_source_watch(mp_source *source) {
   mp_source_schedule(source);
 }
 
+void mp_source_check_soon(mp_source *source) {
+  uint64_t soon = now_of(source) + source->options.check_grace + 1;
+  if (!source->options.check || source->is_checking || source->is_suspect) return;
+  if (source->check_at && source->check_at <= soon) return;
+  source->check_at = soon;
+  mp_source_schedule(source);
+}
+
 static mp_line *first_live(const mp_source *source) {
   for (mp_node *node = source->lines.next; node != &source->lines; node = node->next) {
     mp_line *line = MP_OF(node, mp_line, node);

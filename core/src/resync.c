@@ -46,8 +46,7 @@ void mp_line_resync(mp_line *line) {
   mp_line_want(line);
 }
 
-/* ---- turns ------------------------------------------------------------------------------------
- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 /* Lines that would read the same read it together. */
 static void gather(mp_line *line) {
@@ -103,8 +102,7 @@ void mp_turn_fail(mp_line *line, const moonpool_reply *reply, const moonpool_err
   if (!is_passing) mp_source_tell_error(source, error);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------
- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 int mp_turn_begin_call(mp_source *source, int status) {
   if (status != MOONPOOL_OK) return status;

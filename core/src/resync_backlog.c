@@ -8,8 +8,7 @@
 
 static const moonpool_id origin;
 
-/* ---- where it begins --------------------------------------------------------------------------
- */
+/* ---- where it begins ------------------------------------------------------------------------- */
 
 static int is_younger(const moonpool_id *a, const moonpool_id *b) {
   return a->ms > b->ms || (a->ms == b->ms && a->seq > b->seq);
@@ -48,8 +47,7 @@ static void begin_with(mp_line *line, mp_page *page) {
   }
 }
 
-/* ---- the history, read once -------------------------------------------------------------------
- */
+/* ---- the history, read once ------------------------------------------------------------------ */
 
 static void reverse(mp_page *page) {
   for (size_t a = 0, b = page->count; a + 1 < b; a++) {
@@ -118,8 +116,7 @@ static void read_backlog(mp_line *line) {
   mp_turn_check_call(line, mp_turn_begin_call(source, status));
 }
 
-/* ---- after a break ----------------------------------------------------------------------------
- */
+/* ---- after a break --------------------------------------------------------------------------- */
 
 /* Between the line's place and the head nobody has listened. */
 static void tell_missing(mp_line *line, const mp_history *h) {

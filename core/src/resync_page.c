@@ -94,7 +94,8 @@ int mp_history_parse(mp_history *history, const moonpool_reply *reply) {
   history->has_head =
       is_string(head) && moonpool_id_parse(head->u.string, &history->head) == MOONPOOL_OK;
   history->has_room = history->has_head;
-  if (is_string(config)) read_config(history, config->u.string);
+  history->has_config = is_string(config);
+  if (history->has_config) read_config(history, config->u.string);
   if (server->u.string.len) history->life.server = hash_of(server->u.string);
   const moonpool_reply *found = history->entries->next;
   if (found && found->next) {

@@ -84,8 +84,7 @@ static int call_back(mp_source *source, mp_line *line) {
   return mp_turn_begin_call(source, status);
 }
 
-/* ---- replies ----------------------------------------------------------------------------------
- */
+/* ---- replies --------------------------------------------------------------------------------- */
 
 static void apply(mp_line *line, const mp_history *h, const mp_judgement *j, int is_at_end) {
   mp_source *source = line->source;
@@ -227,6 +226,7 @@ static void take_reply(mp_source *source, const moonpool_reply *reply, const moo
   source->failures = 0;
   source->last_error[0] = '\0';
   if (history.kind != MOONPOOL_HISTORY_ANY) source->kind = history.kind;
+  if (!history.has_config && !history.has_room) source->kind = MOONPOOL_HISTORY_ANY;
   if (!is_trace) {
     take_read(line, &history);
     return;

@@ -119,7 +119,10 @@ static void offer(mp_line *line, moonpool_bytes payload) {
   mp_frame frame;
   switch (judge(line, payload, &frame)) {
   case IS_KNOWN: return;
-  case IS_MISMATCH: mp_line_resync(line); return;
+  case IS_MISMATCH:
+    mp_line_resync(line);
+    mp_source_check_soon(line->source); /* the history read may not be the one that it is from */
+    return;
   case IS_NEXT: mp_line_deliver(line, &frame); break;
   case IS_SIGNAL: begin_signal(line, payload); break;
   }

@@ -118,12 +118,48 @@ TEST(what_came_while_it_was_paused_is_a_gap) {
   }
 }
 
+static void on_destroyed(const moonpool_error *error, void *ctx) {
+  CHECK(!error);
+  ++*(int *)ctx;
+}
+
+/* Said by handles that ask for no kind but the first one's. */
+static void change_kind(moonpool_history_kind from, moonpool_history_kind to, const char *told) {
+  scene s;
+  int destroyed = 0;
+  begin_scene(&s);
+  s.options.history = from;
+  moonpool_room *before = open_room(&s.f, "r", &s.options);
+  s.options.history = to;
+  moonpool_room *after = open_room(&s.f, "r", &s.options);
+  s.options.history = MOONPOOL_HISTORY_ANY;
+  open_scene(&s, NULL);
+  say_numbers(&s.f, before, 1, 2);
+  RUN_UNTIL(&s.f, s.l.count == 2);
+  CHECK_INT(moonpool_room_destroy(before, 0, on_destroyed, &destroyed), MOONPOOL_OK);
+  RUN_UNTIL(&s.f, destroyed && s.l.gaps && feed_stats(&s.l).is_live);
+  say_numbers(&s.f, after, 3, 4);
+  RUN_UNTIL(&s.f, s.l.count == 4);
+  CHECK_STR(s.l.told, told);
+  moonpool_room_close(before);
+  moonpool_room_close(after);
+  end_scene(&s);
+}
+
+TEST(a_room_may_become_another_kind) {
+  change_kind(MOONPOOL_HISTORY_STREAM, MOONPOOL_HISTORY_LIST,
+              "L 1 2 ?{\"type\":\"destroy\"} [trimmed ?]> 3 4 ");
+  change_kind(MOONPOOL_HISTORY_SORTED, MOONPOOL_HISTORY_STREAM,
+              "L 1 2 ?{\"type\":\"destroy\"} [trimmed ?]> 3 4 ");
+}
+
 static const test_case tests[] = {
     TEST_CASE(they_are_told_what_is_said),
     TEST_CASE(their_kind_is_found_out),
     TEST_CASE(what_is_asked_for_is_read_once_and_joined),
     TEST_CASE(what_was_missed_with_a_link_is_a_gap),
     TEST_CASE(what_came_while_it_was_paused_is_a_gap),
+    TEST_CASE(a_room_may_become_another_kind),
 };
 
 int main(int argc, char **argv) {
