@@ -218,10 +218,10 @@ TEST(a_tail_that_is_gone_is_a_fork) {
   open_scene(&s, NULL);
   forge_many(&s.f, "xhp", 5000, A_TAG, 1, 5);
   RUN_UNTIL(&s.f, s.l.count == 5);
-  ask(&s.f, "DEL {room:r}:log");
-  forge_many(&s.f, "xh", 5000, A_TAG, 1, 3);
+  ask(&s.f, "XDEL {room:r}:log 5000-4 5000-5");
+  ask(&s.f, "SET {room:r}:head 5000-3" A_TAG); /* from here on it may be looked at */
   RUN_UNTIL(&s.f, s.l.gaps);
-  forge(&s.f, "xhp", "5000-3" A_TAG, "5000-4" B_TAG, "four");
+  forge(&s.f, "xhp", "5000-3" A_TAG, "6000-4" B_TAG, "four");
   RUN_UNTIL(&s.f, s.l.count == 6);
   CHECK_STR(s.l.told, "L 1 2 3 4 5 [forked ?]> four ");
   end_scene(&s);
