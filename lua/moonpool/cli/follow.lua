@@ -112,8 +112,11 @@ end
 function follow.execute(args, context)
   local client = context:connect()
   local latch = system.latch()
-  context:on_stop(function() latch:open() end)
   local room = assert(client:room(args.room))
+  context:on_stop(function()
+    latch:open()
+    room:close() -- for who still waits for the beginning
+  end)
   local handlers = new_handlers(args, new_printer(args, context), function() latch:open() end)
   local ok, message = following.begin(room, start_of(args, client), handlers)
   if not ok and context.is_stopping then return 0 end

@@ -114,7 +114,6 @@ function history.execute(args, context)
   local client = context:connect()
   local room = assert(client:room(args.room))
   local print, query = new_printer(args, context), query_of(args, client)
-  context:on_stop(function() client:close() end)
   local last = args.last or not is_narrowed(args) and DEFAULT_LAST
   if last then
     print_last(context, room, query, last, print)

@@ -121,7 +121,6 @@ end
 ---@return integer status
 function rooms.execute(args, context)
   local client = context:connect()
-  context:on_stop(function() client:close() end)
   local names = names_of(context, client, args.pattern or "*")
   local show = system.isatty(STDOUT) and terminal.neutralise or function(bytes) return bytes end
   if not args.long and not args.json then

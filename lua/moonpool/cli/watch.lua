@@ -137,9 +137,12 @@ end
 function watch.execute(args, context)
   local client = context:connect()
   local latch = system.latch()
-  context:on_stop(function() latch:open() end)
   local pattern = args.pattern or "*"
   local rooms = assert(client:rooms(pattern))
+  context:on_stop(function()
+    latch:open()
+    rooms:close() -- for who still waits for the beginning
+  end)
   local counted = rates.new(moonpool.now())
   local ok, message =
     listen(args, rooms, new_printer(args, context), counted, function() latch:open() end)

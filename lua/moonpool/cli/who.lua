@@ -63,9 +63,7 @@ end
 ---@param context moonpool.cli.context
 ---@return integer status
 function who.execute(args, context)
-  local client = context:connect()
-  local room = assert(client:room(args.room))
-  context:on_stop(function() client:close() end)
+  local room = assert(context:connect():room(args.room))
   if args.count then
     local count, message = room:count()
     if not count then context:fail(("cannot count who is in %s: %s"):format(args.room, message)) end
