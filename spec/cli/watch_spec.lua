@@ -79,7 +79,7 @@ describe("moonpool watch", function()
     say "lobby"
     program:expect "lobby\27%[0m \27%[38;5;%d+m<ann>\27%[0m hi"
     scratch.wait_until(function()
-      return program:output():find("1 messages in 1 room, ", 1, true)
+      return program:output():find("1 message in 1 room, ", 1, true)
     end)
     program:write "\3"
     assert.equal(0, program:wait())

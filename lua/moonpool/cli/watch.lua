@@ -54,8 +54,9 @@ end
 
 local function rates_text(counted, now)
   local rate, busiest = counted:now(now)
-  local pieces = { ("%s messages in %s %s, %.1f a second"):format(
-    progress.thousands(counted.total), progress.thousands(counted.rooms),
+  local pieces = { ("%s %s in %s %s, %.1f a second"):format(
+    progress.thousands(counted.total), counted.total == 1 and "message" or "messages",
+    progress.thousands(counted.rooms),
     counted.rooms == 1 and "room" or "rooms", rate) }
   for _, each in ipairs(busiest) do
     pieces[#pieces + 1] = ("%s %.1f"):format(terminal.neutralise(each.room), each.rate)
