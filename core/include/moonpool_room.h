@@ -65,7 +65,7 @@ typedef struct moonpool_room_options {
   size_t max_pending; /* publishes of the room waiting or in flight (EQUEUE); default 100000 */
   size_t max_pending_bytes; /* their bytes (EQUEUE); default 64 MiB */
   uint64_t lease;           /* ms after which a process that has died is no longer present; it is
-                               renewed after a third; default 9000 */
+                               renewed after a third; 30 to 86400000; default 9000 */
 
   /* Of the room's feeds in this client; those of the handle that opens the first one count. */
   size_t page;             /* entries in one read of the history; default 500 */

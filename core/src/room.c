@@ -228,7 +228,7 @@ static const char *complaint_about(const moonpool_room_options *o) {
   if (o->max_message == 0) return "max_message: at least 1 is needed";
   if (o->key_ttl == 0 || o->key_ttl > MP_ROOM_NUMBER_MAX)
     return "key_ttl: from 1 to 2^53 milliseconds are needed";
-  if (o->lease < 30) return "lease: at least 30 ms are needed";
+  if (o->lease < 30 || o->lease > 86400000) return "lease: from 30 ms to a day is needed";
   if (o->page == 0 || o->page > INT_MAX) return "page: from 1 to 2147483647 is needed";
   if (o->replicas && (o->replicas_timeout == 0 || o->replicas_timeout > MP_ROOM_NUMBER_MAX))
     return "replicas_timeout: from 1 to 2^53 milliseconds are needed";

@@ -1,4 +1,5 @@
-/* What the files of presence share: room_presence.c (who is here by this client), room_lease.c
+/* What the files of presence share: room_presence.c (joins and parts), room_users.c (who is
+ * here by this client), room_lease.c
  * (telling Redis, and keeping the lease) and room_members.c (who is here at all). Nobody else
  * includes it. */
 #ifndef MP_ROOM_PRESENCE_PRIVATE_H
@@ -72,13 +73,33 @@ struct mp_presence {
 
 #define MP_PRESENCE_BATCH 200
 
-/* ---- room_presence.c ---- */
+/* ---- room_users.c ---- */
+
+/* By name; NULL: there is none. */
+mp_user *mp_presence_find_user(mp_presence *p, moonpool_bytes name);
+
+/* One that is not there yet, without places; NULL without memory. */
+mp_user *mp_presence_add_user(mp_presence *p, moonpool_bytes name);
+
+/* Frees the user if there is nothing left of it. */
+void mp_presence_drop_user(mp_presence *p, mp_user *user);
+
+void mp_presence_free_users(mp_presence *p);
+
+/* The user's share of that handle, or the end of the list. */
+mp_share **mp_presence_share_of(mp_user *user, const moonpool_room *handle);
+
+/* One place more: 1, or 0 without memory. */
+int mp_presence_add_place(mp_presence *p, mp_user *user, const moonpool_room *handle);
+
+/* So many places less: 1, or 0: there were not so many. */
+int mp_presence_take_places(mp_presence *p, mp_user *user, const moonpool_room *handle,
+                            uint64_t places);
 
 /* Has Redis told of the user by the next call. */
 void mp_presence_queue(mp_presence *p, mp_user *user);
 
-/* Frees the user if there is nothing left of it. */
-void mp_presence_drop_user(mp_presence *p, mp_user *user);
+/* ---- room_presence.c ---- */
 
 /* Takes a chain of a user's joins and parts out of the presence, and puts it in front of `done`. */
 void mp_presence_take_ops(mp_presence *p, mp_presence_op **chain, mp_presence_op **done);
