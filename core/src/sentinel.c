@@ -104,34 +104,6 @@ static void take_best(mp_sentinel *s, mp_probe *best) {
   s->outcome = s->doubts++ % 2 ? &s->rival : &s->master;
 }
 
-/* ---- no answer --------------------------------------------------------------------------------
- */
-
-/* A refused password is the reason to tell; a deadline only where it was the only one. */
-static int worst_status(const mp_sentinel *s) {
-  int is_timeout = 1;
-  for (size_t i = 0; i < s->probe_count; i++) {
-    int status = s->probes[i].status;
-    if (status == MOONPOOL_EAUTH || status == MOONPOOL_EPERM || status == MOONPOOL_ENOMEM)
-      return status;
-    is_timeout = is_timeout && status == MOONPOOL_ETIMEOUT;
-  }
-  return is_timeout ? MOONPOOL_ETIMEOUT : MOONPOOL_ECONN;
-}
-
-static void name_reasons(mp_sentinel *s) {
-  int is_unknown = 0;
-  for (size_t i = 0; i < s->probe_count; i++) is_unknown |= s->probes[i].is_unknown;
-  size_t len =
-      (size_t)snprintf(s->message, sizeof s->message, "%.300s: %s", s->url->address,
-                       is_unknown ? "its sentinels do not know it" : "no sentinel answers");
-  for (size_t i = 0; i < s->probe_count && len < sizeof s->message - 1; i++)
-    len += (size_t)snprintf(s->message + len, sizeof s->message - len, "%s%s", i ? "; " : ": ",
-                            s->probes[i].reason);
-  s->outcome = NULL;
-  s->status = worst_status(s);
-}
-
 /* ---- rounds -----------------------------------------------------------------------------------
  */
 
@@ -190,7 +162,7 @@ static void end_round(mp_sentinel *s) {
     mp_peers_sort(s, (size_t)(best - s->probes));
     take_best(s, best);
   } else {
-    name_reasons(s);
+    mp_sentinel_name_reasons(s);
   }
   for (size_t i = 0; i < s->probe_count; i++) mp_probe_forget(&s->probes[i]);
   if (s->master.address) watch_over(s);

@@ -1,6 +1,6 @@
-/* What the sentinel's files share: sentinel.c (questions and answers), sentinel_peers.c (which
- * sentinels are known) and sentinel_watch.c (the subscription to +switch-master). Nobody else
- * includes it. */
+/* What the sentinel's files share: sentinel.c (questions and answers), sentinel_reasons.c (none has
+ * answered), sentinel_peers.c (which sentinels are known) and sentinel_watch.c (the subscription to
+ * +switch-master). Nobody else includes it. */
 #ifndef MP_SENTINEL_PRIVATE_H
 #define MP_SENTINEL_PRIVATE_H
 
@@ -67,6 +67,11 @@ void mp_sentinel_ask(mp_sentinel *s);
 
 /* libuv has let go of something. */
 void mp_sentinel_let_go(void *ctx);
+
+/* ---- sentinel_reasons.c ---- */
+
+/* No sentinel has named the master: sets the outcome, with status and message. */
+void mp_sentinel_name_reasons(mp_sentinel *s);
 
 /* ---- sentinel_peers.c ---- */
 
