@@ -115,7 +115,7 @@ describe("a room's members", function()
   it("are gone with their client", function()
     with_room(function(room)
       local other = loop.connect(server.url)
-      assert(other:room("chatty", { lease = 0.5 }):join { user = "ann" })
+      assert(other:room("chatty", { lease = 20 }):join { user = "ann" })
       local left = {}
       room:on("leave", function(event) left[#left + 1] = event.user end)
       assert.equal("ann", names(room))
