@@ -66,7 +66,8 @@ describe("Redis, killed and started again 20 times under 10,000 messages a secon
       assert.equal(CHANNELS, #server:call("PUBSUB", "CHANNELS"))
       assert.equal(1, server:call("PUBSUB", "NUMPAT"))
       assert.equal(1, #loop.client_ids(server, "pubsub"))
-      loop.assert_growth(resident, 8 << 20)
+      -- What handlers of a slow machine have not come to yet is some MiB; a leak would be more.
+      loop.assert_growth(resident, 32 << 20)
     end, 600)
   end)
 end)
