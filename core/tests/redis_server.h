@@ -3,6 +3,7 @@
 #ifndef MP_REDIS_SERVER_H
 #define MP_REDIS_SERVER_H
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,6 +55,14 @@ static inline int redis_is_ready(redis_server *server) {
   if (strstr(text, "ready to accept") || strstr(text, "Ready to accept")) return 1;
   printf("redis-server did not start:\n%s\n", text);
   return 0;
+}
+
+/* Stops the process `pid`, a child: when this returns, it does nothing any more until SIGCONT. The
+ * signal alone takes effect a moment later, in which it may still answer. */
+static inline void stop_process(pid_t pid) {
+  int status;
+  kill(pid, SIGSTOP);
+  while (waitpid(pid, &status, WUNTRACED) < 0 && errno == EINTR) continue;
 }
 
 static inline void redis_kill(redis_server *server) {

@@ -211,7 +211,7 @@ TEST(a_stopped_redis_is_noticed) {
   f.options.connect_timeout = 1000;
   CHECK_INT(open_client(&f), MOONPOOL_OK);
   RUN_UNTIL(&f, state_of(&f) == MOONPOOL_READY);
-  kill(redis.pid, SIGSTOP);
+  stop_process(redis.pid);
   CHECK_INT(command(&f, "GET a", &get), MOONPOOL_OK);
   RUN_UNTIL(&f, get.count);
   kill(redis.pid, SIGCONT);

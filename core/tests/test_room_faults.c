@@ -50,7 +50,7 @@ static void end_pair(pair *p) {
 
 /* Says `count`, and loses the reply after all were stored. */
 static void say_and_lose(pair *p, int count, const char *key, said *s, const char *then) {
-  kill(redis.pid, SIGSTOP);
+  stop_process(redis.pid);
   for (int i = 0; i < count; i++)
     CHECK_INT(say_for(p->room, "ann", "hi", key, 0, &s[i]), MOONPOOL_OK);
   turn(&p->f, &p->f);
@@ -211,7 +211,7 @@ TEST(what_waits_for_redis_is_told_as_unsent_or_in_doubt) {
   pair p;
   said lost = {0}, unsent = {0}, kept = {0};
   begin_pair(&p, 0);
-  kill(redis.pid, SIGSTOP);
+  stop_process(redis.pid);
   CHECK_INT(say_for(p.room, "ann", "hi", "", 300, &lost), MOONPOOL_OK);
   turn(&p.f, &p.f);
   redis_kill(&redis);
@@ -240,7 +240,7 @@ TEST(thousands_of_deadlines_are_told_in_order) {
   pair p;
   memset(s, 0, sizeof s);
   begin_pair(&p, 0);
-  kill(redis.pid, SIGSTOP);
+  stop_process(redis.pid);
   for (int i = 0; i < COUNT; i++)
     CHECK_INT(say_for(p.room, "ann", "hi", "", i % 2 ? 50 : UINT64_MAX, &s[i]), MOONPOOL_OK);
   RUN_UNTIL(&p.f, s[COUNT - 1].count);
@@ -327,7 +327,7 @@ TEST(a_replica_that_has_it_is_counted) {
   said s = *say_durably(&r, "k", 30000);
   CHECK_STR(s.message, "");
   CHECK_INT(s.replicas, 1);
-  kill(r.server.pid, SIGSTOP);
+  stop_process(r.server.pid);
   s = *say_durably(&r, "k2", 50);
   CHECK_STR(s.message, "room:r: stored, not replicated: 0 of 1 replicas have it");
   CHECK(s.is_stored && !s.is_repeat);

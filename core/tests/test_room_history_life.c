@@ -51,7 +51,7 @@ TEST(the_timeout_is_for_the_whole) {
   setup_redis(&f);
   fill(&f, "stream", 30, 0);
   moonpool_room *room = open_paged(&f, 1);
-  kill(redis.pid, SIGSTOP);
+  stop_process(redis.pid);
   CHECK_INT(moonpool_room_history(room, &(query){0}, 30, on_history, &s), MOONPOOL_OK);
   RUN_UNTIL(&f, s.count);
   kill(redis.pid, SIGCONT);

@@ -311,7 +311,7 @@ TEST(who_could_not_join_in_time_is_not_here) {
   ask(&f, "FLUSHALL");
   moonpool_room *room = open_leased(&f, LONG);
   join(&f, room, "ann");
-  kill(redis.pid, SIGSTOP);
+  stop_process(redis.pid);
   CHECK_INT(moonpool_room_join(room, BYTES("bob"), 30, on_done, &late), MOONPOOL_OK);
   CHECK_INT(moonpool_room_part(room, BYTES("ann"), 40, on_done, &parted), MOONPOOL_OK);
   RUN_UNTIL(&f, late.count && parted.count);

@@ -321,7 +321,7 @@ TEST(a_deadline_ends_waiting) {
   said s = {0};
   begin(&f);
   moonpool_room *room = open_room(&f, "chatty", NULL);
-  kill(redis.pid, SIGSTOP);
+  stop_process(redis.pid);
   CHECK_INT(say_for(room, "ann", "hi", "", 30, &s), MOONPOOL_OK);
   RUN_UNTIL(&f, s.count);
   CHECK_INT(s.status, MOONPOOL_ETIMEOUT);

@@ -211,9 +211,13 @@ function server_methods:restart()
   return self:start()
 end
 
+-- The signal takes effect a moment after it was sent, in which Redis may still answer.
 function server_methods:pause()
   self.process:signal("STOP")
   self.is_paused = true
+  scratch.wait_until(function()
+    return scratch.read("/proc/" .. self.pid .. "/stat"):match "%) T "
+  end, CALL_SECONDS, "redis-server to stop")
 end
 
 function server_methods:resume()
