@@ -62,11 +62,14 @@ function chaos.add_writers(people, count, name, pace)
   end
 end
 
+-- Every fourth one is slow, and has a mailbox that is soon full: its feed is paused and resumed.
 function chaos.add_followers(people, count, url)
   for number = 1, count do
+    local is_slow = number % 4 == 3
     people:add {
       role = "follower", name = "f" .. number, apart = number % 2 == 0, from = ids.ORIGIN,
-      slow = number % 4 == 3 and 0.3 or nil, url = url,
+      url = url, slow = is_slow and 0.3 or nil,
+      room_options = chaos.with_options(is_slow and { max_mailbox = 20 } or {}),
     }
   end
 end
@@ -153,6 +156,14 @@ local function perform(steps, place, print_line)
     if print_line then print_line(schedule.describe(step)) end
     faults.perform(step, place)
   end
+end
+
+-- Links are killed for a while, by one way or another.
+function chaos.disturb(people, server, seed)
+  perform(schedule.make {
+    random = random.new(seed), seconds = 1.5, every = 0.2,
+    only = { "kill", "kill_one", "forget", "overflow" },
+  }, { server = server, people = people, channel = chaos.CHANNEL })
 end
 
 -- One that begins at the end while others write: what is said after that must reach it.

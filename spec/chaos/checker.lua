@@ -20,6 +20,8 @@
 --               missing =, reason = }, or any other, which is only counted
 --   may_fork    a replica without the tail was promoted: what was acknowledged may be gone, and
 --               followers may have seen it
+--   remembers   how many messages followers remember: of a fork that is longer, they do not know
+--               where it began; nil: forks are shorter
 --   may_trim    the history lost its beginning during the run (keep, FLUSHALL)
 --   late        seconds that a say may take past its deadline; default 15: machines are busy
 --

@@ -42,7 +42,7 @@ local function writers_of(list)
 end
 
 local function gap(reason, from, to, missing)
-  return { event = "gap", reason = reason, from = from.id or from, to = to and to.id,
+  return { event = "gap", reason = reason, from = from.id or from, to = to and to.id or nil,
     missing = missing }
 end
 
@@ -206,6 +206,22 @@ describe("the checker of the chaos run", function()
     assert.equal("skipped one", trimmed(12, join(head, messages(entries(12, 30)))))
     assert.equal("skipped one", trimmed(12, join(messages(entries(1, 4)),
       messages(entries(6, 30)))))
+  end)
+
+  it("accepts that a fork is longer than what is remembered, within bounds", function()
+    local log, lost = join(entries(1, 10), entries(11, 50, "b")), entries(11, 30)
+    local facts = { log = log, writers = {}, may_fork = true, remembers = 8, followers = {} }
+    local function with(to)
+      facts.followers.one = { from = ids.ORIGIN, events = join(messages(entries(1, 10)),
+        messages(lost), { gap("forked", lost[20], to < 24 and log[to]) },
+        messages(entries(to, 50, "b"))) }
+      return checker.describe(checker.check(facts).faults)
+    end
+    assert.equal("", with(23)) -- it remembers 23 to 30
+    assert.equal("", with(11))
+    assert.matches("^gap: one: .* came first after a fork, though all from seq 23 on", with(25))
+    facts.remembers = 21
+    assert.matches("^gap: one: forked from .*, but .* is the last", with(23))
   end)
 
   it("finds a fork that is not reported, reported twice, or from another place", function()

@@ -16,6 +16,7 @@ local follower_check = {}
 --   position   id of what it got last, or where it began; nil: it has not begun
 --   ancestor   the last of these that is in the log, or where it began
 --   strays     how many it got after that, which are not in the log
+--   least_seq  after a fork that was longer than what it remembers: what it must get
 --   gap        the gap that no message has come after yet
 local function new_walk(facts, index, follower, figures, fault)
   local from = follower.from
@@ -52,8 +53,19 @@ local function check_seq(walk, id, event, gap)
   end
 end
 
+-- The first message after such a gap: what comes before it in the log must be below these seqs.
+local function check_least(walk, place, event)
+  local before = walk.log[place - 1]
+  if walk.least_seq and before and ids.parse(before.id).seq >= walk.least_seq then
+    walk.fault("gap", "%s came first after a fork, though all from seq %d on could be had",
+      event.id, walk.least_seq)
+  end
+  walk.least_seq = nil
+end
+
 local function take_entry(walk, place, id, event, gap)
   check_body(walk, walk.log[place], event)
+  check_least(walk, place, event)
   if walk.strays > 0 then
     walk.fault("fork", "%d messages up to %s are not in the log; %s came without a gap before it",
       walk.strays, walk.position, event.id)
@@ -138,9 +150,20 @@ local function check_covered(walk, gap)
   end
 end
 
+-- It remembers less than what came since the fork: the gap begins with what came last, and covers
+-- those entries of the log whose seqs are below all that it remembers (see take_entry).
+local function on_forgotten(walk)
+  walk.least_seq = ids.parse(walk.position).seq - walk.facts.remembers + 1
+  walk.place = nil
+end
+
 -- With its beginning trimmed, the log does not tell any more what was forked.
 local function on_forked(walk, gap)
   local is_known = not walk.facts.may_trim
+  local remembers = walk.facts.remembers
+  if is_known and remembers and walk.strays >= remembers and gap.from == walk.position then
+    return on_forgotten(walk)
+  end
   if walk.strays == 0 and is_known then
     return walk.fault("needless", "forked from %s: all that came is in the log", gap.from)
   end

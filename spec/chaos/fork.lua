@@ -10,7 +10,9 @@
 -- Options: clock = "equal" | "behind" (the replica's, by 5 s) | "collide" (both are stepped back a
 -- minute before the fork, so that ms stands still and both branches have the same ids);
 -- trim = true: when the new master has gone on, its history is cut down to what came after the
--- fork, before one of the followers is back; writers (default 4), followers (4).
+-- fork, before one of the followers is back; noise = true: links are killed, too, before and after;
+-- tail = how many messages the fork has at least (1,000 and more: followers forget where it began);
+-- writers (default 4), followers (4).
 local cast = require "spec.chaos.cast"
 local chaos = require "spec.chaos.chaos"
 local checker = require "spec.chaos.checker"
@@ -22,8 +24,8 @@ local wait = require "spec.chaos.wait"
 local fork = {}
 
 local ENOUGH = 30 -- messages of each writer in each part of a run
--- Followers remember 1,000 messages: a fork has less.
-local PACE = 5
+local PACE = 5          -- of writers
+local REMEMBERED = 1000 -- messages by a follower
 local PATIENCE = 60000 -- ms until a sentinel takes a silent server for dead
 local KEPT = 5    -- messages that a trimmed history is left with
 
@@ -53,14 +55,21 @@ local function progress(people, count, followers)
   for _, one in ipairs(followers or people:of "follower") do
     due[one] = count_messages(one) + count
   end
-  wait.till(function()
-    people:check()
+  local function laggards()
+    local list = {}
     for one, least in pairs(due) do
-      local count_now = one.options.role == "writer" and count_stored or count_messages
-      if count_now(one) < least then return false end
+      local have = (one.options.role == "writer" and count_stored or count_messages)(one)
+      if have < least then
+        list[#list + 1] = ("%s (%d of %d)"):format(one.options.name, have, least)
+      end
     end
-    return true
-  end, "all to go on")
+    return list
+  end
+  local all_go_on = wait.try(function()
+    people:check()
+    return #laggards() == 0
+  end)
+  if not all_go_on then error("waited too long for " .. table.concat(laggards(), ", ")) end
 end
 
 local function set_clocks(kind, clocks)
@@ -143,7 +152,7 @@ local function collisions_of(facts)
 end
 
 local function judge(people, server, before_trim, away)
-  local run = chaos.check(people, server, { may_fork = true })
+  local run = chaos.check(people, server, { may_fork = true, remembers = REMEMBERED })
   if before_trim then
     local trimmed = { log = run.facts.log, writers = {}, may_fork = true, may_trim = true,
       followers = { [away.options.name] = run.facts.followers[away.options.name] } }
@@ -161,15 +170,17 @@ end
 local function play(service, clocks, people, options)
   local away, before_trim
   chaos.add_followers(people, options.followers or 4)
-  chaos.add_writers(people, options.writers or 4, "w", PACE)
+  chaos.add_writers(people, options.writers or 4, "w", options.tail and 1 or PACE)
   people:add { role = "writer", name = "durable", timeout = 20, in_flight = 1, pace = 0.005,
     is_durable = true, room_options = chaos.with_options { durability = "replicas:1",
       replicas_timeout = 0.05 } }
+  if options.noise then chaos.disturb(people, service.master, options.seed) end
   progress(people, ENOUGH)
   set_clocks(options.clock, clocks)
   progress(people, ENOUGH)
   cut_replica(service.master)
   progress(people, ENOUGH)
+  if options.tail then progress(people, options.tail // #people:of "writer") end
   if options.trim then
     away = people:apart()[1]
     cast.freeze(away)
@@ -178,17 +189,18 @@ local function play(service, clocks, people, options)
   if options.trim then
     before_trim = trim(people, service.replica, away)
   end
+  if options.noise then chaos.disturb(people, service.replica, options.seed) end
   progress(people, ENOUGH)
   chaos.calm(people, service.replica)
   return judge(people, service.replica, before_trim, away)
 end
 
----@param options { seed: integer, clock: string, trim: boolean?, writers: integer?,
----  followers: integer? }
+---@param options { seed: integer, clock: string, trim: boolean?, noise: boolean?,
+---  tail: integer?, writers: integer?, followers: integer? }
 function fork.run(options)
   local clocks = { clock.new(), clock.new() }
   local service = sentinel.start {
-    env = { clocks[1].env, clocks[2].env }, down_after = PATIENCE }
+    env = { clocks[1].env, clocks[2].env }, down_after = PATIENCE, config = chaos.CONFIG }
   local people = cast.new {
     url = service.url, room = chaos.ROOM, seed = options.seed, connect = chaos.CONNECT,
     room_options = chaos.ROOM_OPTIONS, from = ids.ORIGIN,
