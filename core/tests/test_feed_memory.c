@@ -76,7 +76,7 @@ static void trim_unseen(void) {
       "redis.call('XTRIM', KEYS[1], 'MAXLEN', 1) "
       "redis.call('SET', KEYS[2], '5000-18-' .. ARGV[1])";
   moonpool_bytes argv[] = {BYTES("EVAL"),         BYTES(script),          BYTES("2"),
-                           BYTES("{room:r}:log"), BYTES("{room:r}:head"), BYTES(A_TAG + 1)};
+                           BYTES("{room:r}:log"), BYTES("{room:r}:head"), BYTES(&A_TAG[1])};
   call done = {.f = &by};
   CHECK_INT(moonpool_command(by.client, 6, argv, 0, on_reply, &done), MOONPOOL_OK);
   RUN_UNTIL(&by, done.count);
