@@ -50,7 +50,8 @@ extern "C" {
   X(ESYS, -13, "the operating system refused")                                                     \
   X(ESCRIPT, -14, "a script failed")                                                               \
   X(ECONFLICT, -15, "a watched key was changed")                                                   \
-  X(EPARTIAL, -16, "stored, but not replicated or announced as asked")
+  X(EPARTIAL, -16, "stored, but not replicated or announced as asked")                             \
+  X(EREJECTED, -17, "refused by a policy")
 
 typedef enum moonpool_status {
   MOONPOOL_OK = 0,

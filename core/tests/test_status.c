@@ -17,6 +17,7 @@ TEST(names_and_texts_are_the_tables) {
     CHECK_STR(moonpool_status_text(table[i].number), table[i].text);
   }
   CHECK_STR(moonpool_status_name(MOONPOOL_ETIMEOUT), "ETIMEOUT");
+  CHECK_STR(moonpool_status_name(-17), "EREJECTED");
 }
 
 TEST(numbers_are_unique_and_negative) {
