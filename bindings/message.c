@@ -1,6 +1,7 @@
 /* A room's message in Lua: one userdata that holds a copy of the body. Its fields are read when a
  * program asks for them: the usual ones by message_scan.c, the others by the JSON library, whose
  * table is kept (user value 1) for the next one that is asked for. */
+#include "isolate.h"
 #include "room.h"
 
 #include <string.h>
@@ -169,14 +170,15 @@ static void push_other(lua_State *L, message *m) {
 
 /* ---- the handle ------------------------------------------------------------------------------ */
 
+/* The functions' first upvalue is the metatable. */
 static message *check_message(lua_State *L) {
-  const mp_runtime *rt = mp_runtime_of(L);
   if (lua_getmetatable(L, 1)) {
-    int is_message = lua_topointer(L, -1) == rt->message_metatable;
+    int is_message = lua_rawequal(L, -1, lua_upvalueindex(1));
     lua_pop(L, 1);
     if (is_message) return lua_touserdata(L, 1);
   }
-  return luaL_checkudata(L, 1, message_name);
+  luaL_argexpected(L, 0, 1, message_name);
+  return NULL;
 }
 
 /* Pushes one of our own fields: 1, or 0 when there is none of that name. */
@@ -206,13 +208,22 @@ static int push_named(lua_State *L, message *m, const char *name, size_t len) {
 #undef IS
 }
 
-/* Fields, the method json, and the other members of the body. */
+/* Pushes the method that a guest has added, if there is one of that name: 1, else 0. */
+static int push_method(lua_State *L) {
+  if (!lua_istable(L, lua_upvalueindex(3))) return 0;
+  lua_pushvalue(L, 2);
+  if (lua_rawget(L, lua_upvalueindex(3)) != LUA_TNIL) return 1;
+  lua_pop(L, 1);
+  return 0;
+}
+
+/* Fields, methods, and the other members of the body. */
 static int index_message(lua_State *L) {
   size_t len;
   message *m = check_message(L);
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
   const char *name = lua_tolstring(L, 2, &len);
-  if (!push_named(L, m, name, len)) push_other(L, m);
+  if (!push_named(L, m, name, len) && !push_method(L)) push_other(L, m);
   return 1;
 }
 
@@ -303,20 +314,54 @@ void mp_set_message_functions(lua_State *L, int runtime_index) {
   mp_set_functions(L, functions, runtime_index);
 }
 
-void mp_open_message(lua_State *L, int runtime_index) {
-  mp_runtime *rt = lua_touserdata(L, runtime_index);
-  luaL_newmetatable(L, message_name);
-  rt->message_metatable = lua_topointer(L, -1);
+/* Sets the functions of the metatable on top of L; a table of more methods, or nil, lies below it.
+ */
+static void set_metamethods(lua_State *L) {
   lua_pushvalue(L, -1);
-  rt->message_metatable_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-  lua_pushvalue(L, runtime_index);
+  lua_pushvalue(L, -1);
   lua_pushcclosure(L, json, 1);
-  lua_pushvalue(L, runtime_index);
-  lua_insert(L, -2);
-  lua_pushcclosure(L, index_message, 2);
+  lua_pushvalue(L, -4);
+  lua_pushcclosure(L, index_message, 3);
   lua_setfield(L, -2, "__index");
-  lua_pushvalue(L, runtime_index);
+  lua_pushvalue(L, -1);
   lua_pushcclosure(L, tostring_message, 1);
   lua_setfield(L, -2, "__tostring");
+}
+
+void mp_open_message(lua_State *L, int runtime_index) {
+  mp_runtime *rt = lua_touserdata(L, runtime_index);
+  lua_pushnil(L);
+  luaL_newmetatable(L, message_name);
+  set_metamethods(L);
+  rt->message_metatable = lua_topointer(L, -1);
+  rt->message_metatable_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pop(L, 1);
+}
+
+/* ---- in isolates ----------------------------------------------------------------------------- */
+
+void mp_message_open_guest(lua_State *L) {
+  lua_newtable(L);
+  set_metamethods(L);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  mp_isolate_of(L)->message_metatable = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+int mp_message_is(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index)) return 0;
+  int is_message = lua_topointer(L, -1) == mp_runtime_of(L)->message_metatable;
+  lua_pop(L, 1);
+  return is_message;
+}
+
+void mp_message_copy(lua_State *from, int index, lua_State *to) {
+  const message *m = lua_touserdata(from, index);
+  size_t size = sizeof *m + m->room + m->body;
+  message *copy = lua_newuserdatauv(to, size, 1);
+  memcpy(copy, m, size);
+  if (copy->state > STATE_SCANNED)
+    copy->state = STATE_UNREAD; /* what it is decoded to stays there */
+  lua_rawgeti(to, LUA_REGISTRYINDEX, mp_isolate_of(to)->message_metatable);
+  lua_setmetatable(to, -2);
 }

@@ -215,6 +215,7 @@ void mp_open_script(lua_State *L, int runtime_index);
 void mp_open_subscription(lua_State *L, int runtime_index);
 void mp_open_room(lua_State *L, int runtime_index); /* room into the table on top */
 void mp_open_message(lua_State *L, int runtime_index);
+void mp_open_isolate(lua_State *L, int runtime_index); /* isolate into the table on top */
 void mp_open_json(lua_State *L);
 int mp_open_system(lua_State *L);
 

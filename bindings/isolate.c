@@ -1,0 +1,197 @@
+/* isolate: a script's lua_State as the host has it. */
+#include "isolate.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char isolate_name[] = "moonpool.isolate";
+
+#define MEMORY_DEFAULT (16u << 20)
+#define BUDGET_DEFAULT 0.1
+#define BOUNDLESS_BYTES (1u << 20) /* for what the host does in it when it is full */
+#define TRIM_BYTES (4u << 20)      /* of the peak, from which on memory is given back at once */
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static void *allocate(void *ud, void *block, size_t old, size_t size) {
+  mp_isolate *isolate = ud;
+  size_t before = block ? old : 0;
+  if (size == 0) {
+    free(block);
+    isolate->memory -= before;
+    return NULL;
+  }
+  size_t after = isolate->memory - before + size;
+  size_t most = isolate->memory_max + (isolate->is_boundless ? BOUNDLESS_BYTES : 0);
+  if (isolate->memory_max && after > most && size > before) return NULL;
+  void *moved = realloc(block, size);
+  if (!moved) return NULL;
+  isolate->memory = after;
+  if (after > isolate->memory_peak) isolate->memory_peak = after;
+  return moved;
+}
+
+/* ---- its life -------------------------------------------------------------------------------- */
+
+static void close_isolate(mp_isolate *isolate) {
+  if (!isolate->L) return;
+  mp_isolate_free_calls(isolate);
+  lua_close(isolate->L);
+  isolate->L = NULL;
+  if (isolate->is_watched) mp_watch_release();
+  isolate->is_watched = 0;
+  free(isolate->name);
+  isolate->name = NULL;
+  if (isolate->memory_peak > TRIM_BYTES) malloc_trim(0);
+}
+
+static int close_handle(lua_State *L) {
+  close_isolate(luaL_checkudata(L, 1, isolate_name));
+  return 0;
+}
+
+mp_isolate *mp_check_isolate(lua_State *L) {
+  mp_isolate *isolate = luaL_checkudata(L, 1, isolate_name);
+  if (!isolate->L) luaL_error(L, "the isolate is closed");
+  return isolate;
+}
+
+static int open_libraries(lua_State *L) {
+  mp_isolate_open_library(L);
+  mp_isolate_open_coroutine(L);
+  if (lua_isinteger(L, 1)) { /* the seed */
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 0);
+  }
+  return 0;
+}
+
+typedef struct settings {
+  const char *name;
+  size_t memory;
+  lua_Number budget;
+  int has_seed;
+  lua_Integer seed;
+} settings;
+
+static lua_Number number_option(lua_State *L, const char *name, lua_Number otherwise) {
+  lua_Number value = otherwise;
+  if (lua_getfield(L, 1, name) != LUA_TNIL) {
+    if (lua_type(L, -1) != LUA_TNUMBER || !((value = lua_tonumber(L, -1)) >= 0))
+      luaL_error(L, "isolate: '%s' must be a number, 0 or more", name);
+  }
+  lua_pop(L, 1);
+  return value;
+}
+
+static settings check_settings(lua_State *L) {
+  settings s = {.name = "script"};
+  luaL_checktype(L, 1, LUA_TTABLE);
+  if (lua_getfield(L, 1, "name") == LUA_TSTRING) s.name = lua_tostring(L, -1);
+  if (lua_getfield(L, 1, "seed") != LUA_TNIL) {
+    s.has_seed = 1;
+    if (!lua_isinteger(L, -1)) luaL_error(L, "isolate: 'seed' must be a whole number");
+    s.seed = lua_tointeger(L, -1);
+  }
+  s.memory = (size_t)number_option(L, "memory", MEMORY_DEFAULT);
+  s.budget = number_option(L, "budget", BUDGET_DEFAULT);
+  return s; /* the name lives as long as the argument */
+}
+
+static int fail_new(lua_State *L, mp_isolate *isolate, const char *why) {
+  lua_pushfstring(L, "isolate: %s", why);
+  close_isolate(isolate);
+  return mp_fail(L, MOONPOOL_ENOMEM, lua_tostring(L, -1));
+}
+
+static int start_state(mp_isolate *isolate, const settings *s) {
+  isolate->L = lua_newstate(allocate, isolate);
+  if (!isolate->L) return 0;
+  *(mp_isolate **)lua_getextraspace(isolate->L) = isolate;
+  lua_pushcfunction(isolate->L, open_libraries);
+  if (s->has_seed)
+    lua_pushinteger(isolate->L, s->seed);
+  else
+    lua_pushnil(isolate->L);
+  int status = lua_pcall(isolate->L, 1, 0, 0);
+  lua_settop(isolate->L, 0);
+  return status == LUA_OK;
+}
+
+/* isolate.new{ name=, memory=, budget=, seed= } → isolate, or nil, message, code. `memory`: bytes
+ * (16 MiB; 0: no limit); `budget`: seconds of CPU that a call may take (0.1; 0: no limit). */
+static int new_isolate(lua_State *L) {
+  settings s = check_settings(L);
+  mp_isolate *isolate = lua_newuserdatauv(L, sizeof *isolate, 0);
+  *isolate = (mp_isolate){.memory_max = s.memory,
+                          .budget_ns = (uint64_t)(s.budget * 1e9),
+                          .dispatch = LUA_NOREF,
+                          .message_metatable = LUA_NOREF};
+  luaL_setmetatable(L, isolate_name);
+  isolate->name = strdup(s.name);
+  if (!isolate->name || !start_state(isolate, &s))
+    return fail_new(L, isolate, "there is no memory for it");
+  if (isolate->budget_ns) {
+    int error = mp_watch_acquire();
+    if (error) return fail_new(L, isolate, strerror(error));
+    isolate->is_watched = 1;
+  }
+  return 1;
+}
+
+/* ---- what is seen of it ---------------------------------------------------------------------- */
+
+/* isolate:stats() → { memory =, memory_peak = (bytes), cpu = (seconds in it), slices = } */
+static int stats(lua_State *L) {
+  const mp_isolate *isolate = mp_check_isolate(L);
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, (lua_Integer)isolate->memory);
+  lua_setfield(L, -2, "memory");
+  lua_pushinteger(L, (lua_Integer)isolate->memory_peak);
+  lua_setfield(L, -2, "memory_peak");
+  lua_pushnumber(L, (lua_Number)isolate->busy_ns / 1e9);
+  lua_setfield(L, -2, "cpu");
+  lua_pushinteger(L, (lua_Integer)isolate->slice);
+  lua_setfield(L, -2, "slices");
+  return 1;
+}
+
+/* isolate:set_clock(now, time): what its clocks show from now on; nil: the real ones */
+static int set_clock(lua_State *L) {
+  mp_isolate *isolate = mp_check_isolate(L);
+  isolate->has_clock = !lua_isnoneornil(L, 2);
+  if (!isolate->has_clock) return 0;
+  isolate->clock_now = luaL_checknumber(L, 2);
+  isolate->clock_time = luaL_checknumber(L, 3);
+  return 0;
+}
+
+/* isolate:collect(): a full collection of its garbage → bytes in use */
+static int collect(lua_State *L) {
+  mp_isolate *isolate = mp_check_isolate(L);
+  lua_gc(isolate->L, LUA_GCCOLLECT);
+  lua_pushinteger(L, (lua_Integer)isolate->memory);
+  return 1;
+}
+
+void mp_open_isolate(lua_State *L, int runtime_index) {
+  static const luaL_Reg functions[] = {
+      {"new", new_isolate}, {"set_alarm", mp_watch_set_alarm}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"boot", mp_isolate_boot},     {"start", mp_isolate_start},
+                                     {"answer", mp_isolate_answer}, {"stats", stats},
+                                     {"set_clock", set_clock},      {"collect", collect},
+                                     {"close", close_handle},       {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__gc", close_handle}, {"__close", close_handle}, {NULL, NULL}};
+  luaL_newmetatable(L, isolate_name);
+  luaL_setfuncs(L, meta, 0);
+  lua_newtable(L);
+  lua_pushvalue(L, runtime_index);
+  luaL_setfuncs(L, methods, 1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  lua_setfield(L, -2, "isolate");
+}

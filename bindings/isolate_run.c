@@ -1,0 +1,309 @@
+/* Calls of the guest's function, in coroutines of the isolate that are used again, and the slices
+ * in which they run: each to its end, to where it asks the host for something, or to where it is
+ * stopped. */
+#include "isolate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define IDLE_MAX 8 /* coroutines that are kept */
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+static int new_thread(lua_State *L) {
+  mp_call *call = lua_touserdata(L, 1);
+  call->co = lua_newthread(L);
+  call->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+static mp_call *new_call(mp_isolate *isolate) {
+  if (isolate->calls_count == isolate->calls_size) {
+    size_t size = isolate->calls_size ? 2 * isolate->calls_size : 8;
+    mp_call **calls = realloc(isolate->calls, size * sizeof *calls);
+    if (!calls) return NULL;
+    memset(calls + isolate->calls_size, 0, (size - isolate->calls_size) * sizeof *calls);
+    isolate->calls = calls;
+    isolate->calls_size = size;
+  }
+  mp_call *call = calloc(1, sizeof *call);
+  if (!call) return NULL;
+  lua_State *L = isolate->L;
+  lua_pushcfunction(L, new_thread);
+  lua_pushlightuserdata(L, call);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+    lua_settop(L, 0);
+    free(call);
+    return NULL;
+  }
+  size_t number = 0;
+  while (isolate->calls[number]) number++;
+  isolate->calls[number] = call;
+  isolate->calls_count++;
+  call->number = (int)number + 1;
+  return call;
+}
+
+static mp_call *take_call(mp_isolate *isolate) {
+  mp_call *call = isolate->idle;
+  if (!call) return new_call(isolate);
+  isolate->idle = call->next;
+  isolate->idle_count--;
+  return call;
+}
+
+/* Its coroutine has died, or is one too many. */
+static void drop_call(mp_isolate *isolate, mp_call *call) {
+  luaL_unref(isolate->L, LUA_REGISTRYINDEX, call->ref);
+  isolate->calls[call->number - 1] = NULL;
+  isolate->calls_count--;
+  free(call);
+}
+
+/* Its coroutine has come to its end. */
+static void give_back(mp_isolate *isolate, mp_call *call) {
+  if (isolate->idle_count >= IDLE_MAX) {
+    drop_call(isolate, call);
+    return;
+  }
+  lua_settop(call->co, 0);
+  call->is_open = 0;
+  call->used_ns = 0;
+  call->next = isolate->idle;
+  isolate->idle = call;
+  isolate->idle_count++;
+}
+
+void mp_isolate_free_calls(mp_isolate *isolate) {
+  for (size_t i = 0; i < isolate->calls_size; i++) free(isolate->calls[i]);
+  free(isolate->calls);
+  isolate->calls = NULL;
+  isolate->idle = NULL;
+  isolate->calls_size = isolate->calls_count = isolate->idle_count = 0;
+}
+
+/* ---- inside the isolate ---------------------------------------------------------------------- */
+
+/* The mark with which the host goes on with a coroutine: see mp_isolate_take. */
+static char parcel_mark;
+
+static void push_parcel(lua_State *L, const mp_parcel *parcel) {
+  luaL_checkstack(L, parcel->last - parcel->first + 4, "too many values");
+  for (int i = parcel->first; i <= parcel->last; i++) {
+    if (mp_message_is(parcel->L, i))
+      mp_message_copy(parcel->L, i, L);
+    else
+      mp_copy(parcel->L, i, L);
+  }
+}
+
+int mp_isolate_take(lua_State *L, int index) {
+  mp_isolate *isolate = mp_isolate_of(L);
+  const mp_parcel *parcel = isolate->parcel;
+  if (!parcel || lua_touserdata(L, index) != &parcel_mark)
+    return luaL_error(L, "this coroutine waits for the host, nobody else can resume it");
+  isolate->parcel = NULL;
+  int before = lua_gettop(L);
+  push_parcel(L, parcel);
+  return lua_gettop(L) - before;
+}
+
+static int left(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  return lua_gettop(L);
+}
+
+static int enter(lua_State *L) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, mp_isolate_of(L)->dispatch);
+  int n = mp_isolate_take(L, 1);
+  lua_remove(L, 1);
+  lua_callk(L, n, LUA_MULTRET, 0, left);
+  return lua_gettop(L);
+}
+
+static int booted(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  if (!lua_isfunction(L, -1)) return luaL_error(L, "the guest returned no function");
+  mp_isolate_of(L)->dispatch = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+/* The guest's code and its chunk's name are handed over. */
+static int enter_boot(lua_State *L) {
+  size_t len;
+  mp_isolate_take(L, 1);
+  const char *code = lua_tolstring(L, 2, &len);
+  if (luaL_loadbufferx(L, code, len, lua_tostring(L, 3), "bt") != LUA_OK) return lua_error(L);
+  lua_replace(L, 1);
+  lua_settop(L, 1);
+  mp_isolate_push_tools(L);
+  lua_callk(L, 2, 1, 0, booted);
+  return booted(L, LUA_OK, 0);
+}
+
+/* ---- what comes of a slice ------------------------------------------------------------------- */
+
+static const char *plain_message(lua_State *co) {
+  switch (lua_type(co, -1)) {
+  case LUA_TSTRING: return lua_tostring(co, -1);
+  case LUA_TNUMBER: return "a number was raised";
+  case LUA_TNIL: return "nil was raised";
+  case LUA_TTABLE: return "a table was raised";
+  default: return "a value that is no string was raised";
+  }
+}
+
+static int describe(lua_State *L) {
+  lua_State *co = lua_touserdata(L, 1);
+  luaL_traceback(L, L == co ? NULL : co, plain_message(co), 0);
+  return 1;
+}
+
+/* Leaves the failure's text on isolate->L; a metamethod of the script's is never called. */
+static void describe_failure(mp_isolate *isolate, lua_State *co) {
+  lua_State *L = isolate->L;
+  isolate->is_boundless = 1;
+  lua_pushcfunction(L, describe);
+  lua_pushlightuserdata(L, co);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    lua_pop(L, 1);
+    lua_pushliteral(L, "not enough memory"); /* was made with the state */
+  }
+  isolate->is_boundless = 0;
+}
+
+/* The coroutine failed: closes what is to be closed of it, which may be the script's functions. */
+static void bury(mp_isolate *isolate, lua_State *co) {
+  describe_failure(isolate, co);
+  lua_resetthread(co);
+}
+
+static int push_killed(lua_State *L, const mp_isolate *isolate) {
+  lua_pushliteral(L, "killed");
+  lua_pushliteral(L, "cpu");
+  if (isolate->where[0])
+    lua_pushstring(L, isolate->where);
+  else
+    lua_pushnil(L);
+  return 3;
+}
+
+static int push_failure(lua_State *L, mp_isolate *isolate, mp_call *call, const char *text) {
+  lua_pushliteral(L, "error");
+  lua_pushstring(L, text);
+  drop_call(isolate, call);
+  return 2;
+}
+
+/* Moves values from the top of the coroutine to L. */
+static void hand_over(lua_State *L, lua_State *co, int results) {
+  luaL_checkstack(L, results + 4, "too many values");
+  int top = lua_gettop(co);
+  for (int i = top - results + 1; i <= top; i++) mp_copy(co, i, L);
+  lua_settop(co, top - results);
+}
+
+static int push_outcome(lua_State *L, mp_isolate *isolate, mp_call *call, int status, int results) {
+  lua_State *co = call->co;
+  if (isolate->is_killed) return push_killed(L, isolate);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    int failed = push_failure(L, isolate, call, lua_tostring(isolate->L, -1));
+    lua_settop(isolate->L, 0);
+    return failed;
+  }
+  int top = lua_gettop(co);
+  const char *problem = results ? mp_copy_check_all(co, top - results + 1, top) : NULL;
+  if (problem) {
+    lua_pushfstring(L, "%s cannot leave the script", problem);
+    return push_failure(L, isolate, call, lua_tostring(L, -1));
+  }
+  if (status == LUA_OK) {
+    lua_pushliteral(L, "done");
+    hand_over(L, co, results);
+    give_back(isolate, call);
+    return results + 1;
+  }
+  call->is_open = 1;
+  call->used_ns = isolate->used_ns + mp_watch_used(isolate);
+  lua_pushliteral(L, "ask");
+  lua_pushinteger(L, call->number);
+  hand_over(L, co, results);
+  return results + 2;
+}
+
+/* Goes on with the call's coroutine, whose function is on its stack, or which has asked. */
+static int run(lua_State *L, mp_isolate *isolate, mp_call *call, mp_parcel *parcel) {
+  int results = 0;
+  uint64_t begin = uv_hrtime();
+  lua_State *co = call->co;
+  isolate->parcel = parcel;
+  isolate->is_asking = 0;
+  isolate->top = co;
+  isolate->used_ns = call->used_ns;
+  lua_pushlightuserdata(co, &parcel_mark);
+  mp_watch_enter(isolate, co);
+  int status = lua_resume(co, isolate->L, 1, &results);
+  if (status != LUA_OK && status != LUA_YIELD && !isolate->is_killed) bury(isolate, co);
+  mp_watch_leave(isolate);
+  isolate->parcel = NULL;
+  isolate->busy_ns += uv_hrtime() - begin;
+  return push_outcome(L, isolate, call, status, results);
+}
+
+/* ---- for the host ---------------------------------------------------------------------------- */
+
+static void check_values(lua_State *L, int first) {
+  int top = lua_gettop(L);
+  for (int i = first; i <= top; i++) {
+    const char *problem = mp_message_is(L, i) ? NULL : mp_copy_check(L, i);
+    if (problem) luaL_error(L, "argument %d: %s cannot go into an isolate", i - 1, problem);
+  }
+}
+
+static int call_guest(lua_State *L, mp_isolate *isolate, lua_CFunction function) {
+  check_values(L, 2);
+  if (isolate->is_killed) return push_killed(L, isolate);
+  mp_call *call = take_call(isolate);
+  if (!call || !lua_checkstack(call->co, 8)) {
+    if (call) drop_call(isolate, call);
+    lua_pushliteral(L, "error");
+    lua_pushliteral(L, "not enough memory");
+    return 2;
+  }
+  lua_pushcfunction(call->co, function);
+  mp_parcel parcel = {L, 2, lua_gettop(L)};
+  return run(L, isolate, call, &parcel);
+}
+
+/* isolate:boot(code, chunkname): runs the guest's chunk, which is trusted and returns its function.
+ * Returns as start. */
+int mp_isolate_boot(lua_State *L) {
+  mp_isolate *isolate = mp_check_isolate(L);
+  luaL_checkstring(L, 2);
+  luaL_checkstring(L, 3);
+  lua_settop(L, 3);
+  return call_guest(L, isolate, enter_boot);
+}
+
+/* isolate:start(...): calls the guest's function. Returns
+ *   "done", its results... | "ask", call, what it asks for...: go on by answer
+ *   "error", text with traceback | "killed", "cpu", where: nothing runs in it any more */
+int mp_isolate_start(lua_State *L) {
+  mp_isolate *isolate = mp_check_isolate(L);
+  if (isolate->dispatch == LUA_NOREF) return luaL_error(L, "the isolate has no guest");
+  return call_guest(L, isolate, enter);
+}
+
+/* isolate:answer(call, ...): goes on with a call that has asked. Returns as start. */
+int mp_isolate_answer(lua_State *L) {
+  mp_isolate *isolate = mp_check_isolate(L);
+  lua_Integer number = luaL_checkinteger(L, 2);
+  int is_one = number >= 1 && (size_t)number <= isolate->calls_size && isolate->calls[number - 1];
+  mp_call *call = is_one ? isolate->calls[number - 1] : NULL;
+  if (!call || !call->is_open) return luaL_argerror(L, 2, "no call that has asked");
+  check_values(L, 3);
+  if (isolate->is_killed) return push_killed(L, isolate);
+  call->is_open = 0;
+  mp_parcel parcel = {L, 3, lua_gettop(L)};
+  return run(L, isolate, call, &parcel);
+}

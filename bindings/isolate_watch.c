@@ -1,0 +1,182 @@
+/* The budget of isolates: a timer of the thread's own CPU time, whose signal looks at what runs.
+ *
+ * While a script keeps within its budget this costs it nothing: no hook counts its instructions.
+ * Once the budget is over, the signal's handler sets a hook, as lua.c does for Ctrl-C (lua_sethook
+ * may be called from a handler that runs on the thread of the state), which raises at the next
+ * instruction, and again at each one after it: whatever the script keeps by pcall goes on to
+ * nothing. A C function sees no hook; when one takes long, the handler tells the supervisor which
+ * script. */
+#include "isolate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_NS 4000000    /* of the timer */
+#define STUCK_NS 100000000 /* over the budget by so much: no hook stops it */
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+typedef struct watch {
+  mp_isolate *volatile current;
+  timer_t timer;
+  size_t users;
+  volatile int alarm; /* the descriptor; -1: none */
+} watch;
+
+static __thread watch thread_watch = {.alarm = -1};
+static int watch_signal; /* 0: not chosen yet */
+
+static char kill_token;
+
+/* ---- stopping -------------------------------------------------------------------------------- */
+
+static int never(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  return luaL_error(L, "the isolate was killed");
+}
+
+/* Where it can, the coroutine just stops, for good: nothing of it is unwound, which could take long
+ * (Lua looks through the whole stack at each pcall on the way). */
+static void leave_for_good(lua_State *L, int is_hook) {
+  if (!lua_isyieldable(L)) {
+    lua_pushlightuserdata(L, &kill_token);
+    lua_error(L);
+  }
+  if (is_hook)
+    lua_yield(L, 0);
+  else
+    lua_yieldk(L, 0, 0, never);
+}
+
+void mp_isolate_check(lua_State *L) {
+  if (mp_isolate_of(L)->is_killed) leave_for_good(L, 0);
+}
+
+static void on_hook(lua_State *L, lua_Debug *ar) {
+  mp_isolate *isolate = mp_isolate_of(L);
+  if (!isolate->where[0] && lua_getinfo(L, "Sl", ar) && ar->currentline >= 0)
+    snprintf(isolate->where, sizeof isolate->where, "%s:%d", ar->short_src, ar->currentline);
+  leave_for_good(L, 1);
+}
+
+/* ---- in the signal handler: only what may be called there ------------------------------------ */
+
+static uint64_t cpu_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void tell(int fd, const char *what, const char *name) {
+  char line[200];
+  size_t head = strlen(what), len = strnlen(name, sizeof line - head - 1);
+  memcpy(line, what, head);
+  memcpy(line + head, name, len);
+  line[head + len] = '\n';
+  if (fd >= 0 && write(fd, line, head + len + 1) < 0) return; /* nobody reads any more */
+}
+
+static void stop(mp_isolate *isolate, uint64_t now) {
+  isolate->killed_ns = now;
+  isolate->is_killed = 1;
+  lua_sethook(isolate->running, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT,
+              1);
+}
+
+static void on_tick(int number) {
+  (void)number;
+  int error = errno;
+  mp_isolate *isolate = thread_watch.current;
+  if (!isolate || !isolate->budget_ns) return;
+  uint64_t now = cpu_ns();
+  if (isolate->seen != isolate->slice) {
+    isolate->seen = isolate->slice;
+    isolate->since_ns = now;
+  }
+  if (!isolate->is_killed) {
+    if (now - isolate->since_ns + isolate->used_ns >= isolate->budget_ns) stop(isolate, now);
+  } else if (!isolate->is_stuck && now - isolate->killed_ns >= STUCK_NS) {
+    isolate->is_stuck = 1;
+    tell(thread_watch.alarm, "stuck ", isolate->name);
+  }
+  errno = error;
+}
+
+/* ---- the timer ------------------------------------------------------------------------------- */
+
+/* A signal that nobody uses. */
+static int choose_signal(void) {
+  for (int number = SIGRTMAX; number >= SIGRTMIN; number--) {
+    struct sigaction now;
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_DFL) return number;
+  }
+  return 0;
+}
+
+static int install_handler(void) {
+  if (watch_signal) return 0;
+  int number = choose_signal();
+  if (!number) return EBUSY;
+  struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  if (sigaction(number, &action, NULL) != 0) return errno;
+  watch_signal = number;
+  return 0;
+}
+
+static int start_timer(void) {
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = watch_signal};
+  event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
+  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &thread_watch.timer) != 0) return errno;
+  struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
+  if (timer_settime(thread_watch.timer, 0, &every, NULL) == 0) return 0;
+  int error = errno;
+  timer_delete(thread_watch.timer);
+  return error;
+}
+
+int mp_watch_acquire(void) {
+  if (thread_watch.users == 0) {
+    int error = install_handler();
+    if (!error) error = start_timer();
+    if (error) return error;
+  }
+  thread_watch.users++;
+  return 0;
+}
+
+void mp_watch_release(void) {
+  if (--thread_watch.users == 0) timer_delete(thread_watch.timer);
+}
+
+/* ---- slices ---------------------------------------------------------------------------------- */
+
+void mp_watch_enter(mp_isolate *isolate, lua_State *co) {
+  isolate->running = co;
+  isolate->slice++;
+  thread_watch.current = isolate;
+}
+
+void mp_watch_leave(mp_isolate *isolate) {
+  thread_watch.current = NULL;
+  if (!isolate->is_stuck) return;
+  isolate->is_stuck = 0;
+  tell(thread_watch.alarm, "free ", isolate->name);
+}
+
+uint64_t mp_watch_used(const mp_isolate *isolate) {
+  return isolate->seen == isolate->slice ? cpu_ns() - isolate->since_ns : 0;
+}
+
+/* isolate.set_alarm(fd | nil): where "stuck NAME" is written when a slice has gone over its budget
+ * by a tenth of a second and no hook stops it, and "free NAME" when it has ended after all. */
+int mp_watch_set_alarm(lua_State *L) {
+  thread_watch.alarm = lua_isnoneornil(L, 1) ? -1 : (int)luaL_checkinteger(L, 1);
+  return 0;
+}
