@@ -1,0 +1,114 @@
+--- One loaded version of a script: its isolate, and the calls into it, which the host answers while
+--- they wait.
+local isolate = require("moonpool.core").isolate
+local guest_code = require "moonpool.host.guest_code"
+
+local instance = {}
+
+---@class moonpool.host.script what is to be loaded
+---@field kind "bot"|"policy"
+---@field name string unless the script sets another
+---@field path string
+---@field text string
+---@field options table
+---@field grants table<string, boolean>
+---@field memory integer bytes
+---@field budget number seconds of CPU
+---@field seed integer?
+
+---@class moonpool.host.instance
+---@field description table what the script is, and what it reacts to
+---@field is_killed boolean nothing runs in it any more
+---@field where string? where it was stopped
+---@field timers table<integer, { close: fun() }>
+---@field package isolate userdata
+---@field package asks table<string, fun(instance: moonpool.host.instance, context: table, ...: any): any>
+local methods = {}
+local mt = { __name = "moonpool.host.instance", __index = methods }
+
+-- ---- calls -------------------------------------------------------------------------------------
+
+local function answer_module(_, _, name) return guest_code.of(name) end
+
+-- Answers what a call asks for until it ends.
+local function conclude(self, context, outcome, call, op, ...)
+  while outcome == "ask" do
+    local answer = op == "module" and answer_module or self.asks[op]
+    if not answer then error(("the guest asks for %s"):format(tostring(op))) end
+    local results = table.pack(answer(self, context, ...))
+    if not self.isolate then return "closed" end
+    return conclude(self, context, self.isolate:answer(call, table.unpack(results, 1, results.n)))
+  end
+  if outcome == "killed" then
+    self.is_killed, self.where = true, op
+  end
+  return outcome, call, op, ...
+end
+
+--- Calls the guest; awaits what it awaits.
+---@param context table of the call, for what it asks
+---@param event string
+---@param ... any
+---@return "done"|"error"|"killed"|"closed" outcome
+---@return any ... "done": what it returned; "error": text
+function methods:call(context, event, ...)
+  if not self.isolate then return "closed" end
+  return conclude(self, context, self.isolate:start(event, ...))
+end
+
+--- What the isolate uses: `{ memory =, memory_peak =, cpu =, slices = }`.
+---@return table
+function methods:stats()
+  return self.isolate and self.isolate:stats() or { memory = 0, memory_peak = 0, cpu = 0, slices = 0 }
+end
+
+--- Ends it: its timers, its memory. Calls that wait are never answered.
+function methods:close()
+  if not self.isolate then return end
+  for _, timer in pairs(self.timers) do timer.close() end
+  self.timers = {}
+  self.isolate:close()
+  self.isolate = nil
+end
+
+-- ---- loading -----------------------------------------------------------------------------------
+
+local function explain(self, outcome, problem)
+  if outcome == "killed" then
+    return ("stopped at %s: over its budget of CPU (ETIMEOUT)"):format(self.where or "an unknown place")
+  end
+  return tostring(problem)
+end
+
+local function boot(self, script)
+  local outcome, problem = conclude(self, {}, self.isolate:boot(guest_code.boot(), "=guest"))
+  if outcome ~= "done" then return nil, explain(self, outcome, problem) end
+  local description
+  outcome, description = self:call({}, "load", script.text, "@" .. script.path, script.kind,
+    script.name, script.options, script.grants)
+  if outcome ~= "done" then return nil, explain(self, outcome, description) end
+  self.description = description
+  return self
+end
+
+--- Loads a script: runs it, so that it has all its functions.
+---@param script moonpool.host.script
+---@param asks table<string, function> what it may ask for
+---@return moonpool.host.instance? instance
+---@return string? message with the file and line
+function instance.load(script, asks)
+  local own, message = isolate.new {
+    name = script.name, memory = script.memory, budget = script.budget, seed = script.seed,
+  }
+  if not own then return nil, message end
+  local self = setmetatable({ isolate = own, asks = asks, timers = {}, is_killed = false }, mt)
+  if script.prepare then script.prepare(own) end
+  local ok, problem = boot(self, script)
+  if not ok then
+    self:close()
+    return nil, problem
+  end
+  return self
+end
+
+return instance
