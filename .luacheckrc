@@ -5,6 +5,10 @@ exclude_files = { "build/**" }
 -- Bot and policy scripts get one object from the host.
 files["examples/bots/**/*.lua"] = { globals = { "bot" } }
 files["examples/policies/**/*.lua"] = { globals = { "policy" } }
+-- Methods of what scripts get: the guest has one object, which they close over.
+files["lua/moonpool/guest/*.lua"] = { ignore = { "212/self" } }
+-- The policies that come with moonpool are scripts, too.
+files["lua/moonpool/policies/*.lua"] = { globals = { "policy" } }
 -- Scripts that run in Redis, in its Lua 5.1.
 files["core/redis/*.lua"] = { std = "lua51", read_globals = { "redis", "KEYS", "ARGV", "cjson" } }
 files["spec/**/*.lua"] = { std = "+busted" }

@@ -1,5 +1,5 @@
---- Commands: "!roll 2d6" in a message calls a function with its arguments; "!help" tells which there
---- are.
+--- Commands: "!roll 2d6" in a message calls a function with its arguments; "!help" tells which
+--- there are.
 local EXCLAMATION = 33
 local MAX_WORDS = 1000
 

@@ -2,8 +2,8 @@
 --- this adds: load, print, require.
 local NAMES = {
   "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget",
-  "rawlen", "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "xpcall", "_VERSION",
-  "coroutine", "math", "string", "table", "utf8",
+  "rawlen", "rawset", "select", "setmetatable", "tonumber", "tostring", "type", "xpcall",
+  "_VERSION", "coroutine", "math", "string", "table", "utf8",
 }
 
 -- All pieces of a chunk that load is given as a function.

@@ -22,7 +22,7 @@ local instance = {}
 ---@field where string? where it was stopped
 ---@field timers table<integer, { close: fun() }>
 ---@field package isolate userdata
----@field package asks table<string, fun(instance: moonpool.host.instance, context: table, ...: any): any>
+---@field package asks table<string, function> (instance, context, ...) → what the guest is answered
 local methods = {}
 local mt = { __name = "moonpool.host.instance", __index = methods }
 
@@ -32,7 +32,7 @@ local function answer_module(_, _, name) return guest_code.of(name) end
 
 -- Answers what a call asks for until it ends.
 local function conclude(self, context, outcome, call, op, ...)
-  while outcome == "ask" do
+  if outcome == "ask" then
     local answer = op == "module" and answer_module or self.asks[op]
     if not answer then error(("the guest asks for %s"):format(tostring(op))) end
     local results = table.pack(answer(self, context, ...))
@@ -59,7 +59,8 @@ end
 --- What the isolate uses: `{ memory =, memory_peak =, cpu =, slices = }`.
 ---@return table
 function methods:stats()
-  return self.isolate and self.isolate:stats() or { memory = 0, memory_peak = 0, cpu = 0, slices = 0 }
+  if self.isolate then return self.isolate:stats() end
+  return { memory = 0, memory_peak = 0, cpu = 0, slices = 0 }
 end
 
 --- Ends it: its timers, its memory. Calls that wait are never answered.
@@ -75,7 +76,7 @@ end
 
 local function explain(self, outcome, problem)
   if outcome == "killed" then
-    return ("stopped at %s: over its budget of CPU (ETIMEOUT)"):format(self.where or "an unknown place")
+    return ("%s: over its budget of CPU; stopped"):format(self.where or "in a function of Lua's")
   end
   return tostring(problem)
 end
