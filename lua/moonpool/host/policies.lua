@@ -1,0 +1,205 @@
+--- The chain of policies: each judges what is about to be published, and who is about to join, by
+--- priority (higher first), then by name.
+--
+-- A rejection ends it. A rewrite goes on down the chain with the new text; at its end the policies
+-- before the last rewrite, which have seen another text, judge the new one again
+-- (request.is_again). Should one of them want to rewrite it once more, the policies do not agree on
+-- a text, and it is rejected: so nothing is published that one of them has not seen. A policy that
+-- fails, is killed or takes too long rejects.
+local policy_opinion = require "moonpool.host.policy_opinion"
+
+local policies = {}
+
+--- What the chain needs of a policy: the host's actors have it. Read at each judgement.
+---@class moonpool.policy_actor
+---@field name string
+---@field priority? number 0
+---@field rooms? string[] globs of rooms' names ("room:" may lead); nil: all
+---@field events? table<string, any> what it judges, by name; nil: all events
+---@field patterns? { id: any, pattern: string }[] globs of channels, for the event "pattern"
+---@field judge fun(self, event: string, request: table, pattern_id: any): string?, string? awaits
+--- "allow" | "reject", reason | "rewrite", text | nil, what it failed of
+
+---@class moonpool.policy_request
+---@field room? string
+---@field channel? string for the event "pattern": where to, when that is no room
+---@field user? string
+---@field text? string
+---@field type? string
+---@field bot boolean
+---@field via "bot"|"say"|"library"|"gateway"
+---@field address? string
+---@field time? number seconds since 1970
+---@field is_again? boolean judged again, as a later policy has rewritten it: it has been counted
+---@field is_explained? boolean nothing comes of it: nothing is to be counted or kept
+
+---@class moonpool.policy_verdict
+---@field verdict "allow"|"reject"
+---@field text? string what is to be published
+---@field is_rewritten boolean
+---@field reason? string for the user
+---@field policy? string whose rejection it is
+
+---@class moonpool.policy_opinion
+---@field policy string
+---@field verdict "allow"|"reject"|"rewrite"
+---@field reason? string
+---@field text? string
+---@field is_again boolean
+---@field failure? string why it gave no verdict of its own
+
+---@class moonpool.policies
+---@field package list moonpool.policy_actor[]
+---@field package timeout number
+---@field package log table?
+local methods = {}
+local mt = { __name = "moonpool.policies", __index = methods }
+
+local TIMEOUT = 1 -- seconds
+
+-- ---- one judgement ------------------------------------------------------------------------------
+
+local function copy(request)
+  local own = {}
+  for key, value in pairs(request) do own[key] = value end
+  return own
+end
+
+-- A judgement under way: whom to ask, the request as it is by now, who has rewritten it last, and
+-- who was the first to reject it. `note` hears every opinion. goes_on: after a rejection, too.
+local function begin(self, event, request, note, goes_on)
+  local run = {
+    event = event, request = copy(request), timeout = self.timeout, note = note,
+    goes_on = goes_on, asked = {}, ids = {},
+  }
+  for _, policy in ipairs(self.list) do
+    local is_concerned, id = policy_opinion.concerns(policy, event, request)
+    if is_concerned then
+      run.asked[#run.asked + 1] = policy
+      run.ids[#run.asked] = id
+    end
+  end
+  return run
+end
+
+-- A policy's opinion. The text that comes out of the second round must be the one that went in.
+local function ask(run, index)
+  local policy = run.asked[index]
+  local verdict, value, failure =
+    policy_opinion.of(policy, run.event, run.request, run.ids[index], run.timeout)
+  if verdict == "rewrite" and run.request.is_again then
+    verdict = "reject"
+    value = ("the policies %s and %s do not agree on a text"):format(policy.name, run.rewriter)
+  end
+  run.note(policy, run.request, verdict, value, failure)
+  return verdict, value
+end
+
+-- Asks the policies 1 to `last` in order; returns the place of who has rewritten the text last, nil
+-- for none.
+local function go_down(run, last)
+  local place
+  for index = 1, last do
+    local verdict, value = ask(run, index)
+    local name = run.asked[index].name
+    if verdict == "reject" then
+      if not run.rejected_by then run.rejected_by, run.reason = name, value end
+      if not run.goes_on then return end
+    elseif verdict == "rewrite" then
+      run.request.text, run.rewriter, place = value, name, index
+    end
+  end
+  return place
+end
+
+local function conclude(run)
+  local place = go_down(run, #run.asked)
+  if place and place > 1 then
+    run.request.is_again = true
+    go_down(run, place - 1)
+  end
+  local is_rewritten = run.rewriter ~= nil
+  if run.rejected_by then
+    return { verdict = "reject", policy = run.rejected_by, reason = run.reason,
+      is_rewritten = is_rewritten }
+  end
+  return { verdict = "allow", text = run.request.text, is_rewritten = is_rewritten }
+end
+
+-- ---- the chain ----------------------------------------------------------------------------------
+
+local VERBS = { reject = "rejected", rewrite = "rewritten" }
+
+-- Returns what writes opinions to the log: all but those that allow.
+local function new_logger(log, event)
+  return function(policy, request, verdict, value, failure)
+    if verdict == "allow" then return end
+    log:write(failure and "error" or "info", failure and "policy failed" or VERBS[verdict], {
+      script = policy.name, event = event, room = request.room, channel = request.channel,
+      user = request.user, reason = failure or verdict == "reject" and value or nil,
+    })
+  end
+end
+
+local function ignore() end
+
+--- Has a request judged. Awaits the policies' answers.
+---@param event "publish"|"subscribe"|"pattern"
+---@param request moonpool.policy_request is not changed
+---@return moonpool.policy_verdict
+function methods:judge(event, request)
+  local note = self.log and new_logger(self.log, event) or ignore
+  return conclude(begin(self, event, request, note, false))
+end
+
+--- What each policy says, also after a rejection, each to the text as it is by then. Nothing comes
+--- of it: requests have is_explained, by which policies count and keep nothing. Awaits the answers.
+---@param event "publish"|"subscribe"|"pattern"
+---@param request moonpool.policy_request
+---@return moonpool.policy_opinion[] opinions in order; those of the second round have is_again
+---@return moonpool.policy_verdict verdict
+function methods:explain(event, request)
+  local opinions = {}
+  local run = begin(self, event, request, function(policy, asked, verdict, value, failure)
+    opinions[#opinions + 1] = {
+      policy = policy.name, verdict = verdict, is_again = asked.is_again or false,
+      reason = verdict == "reject" and value or nil, text = verdict == "rewrite" and value or nil,
+      failure = failure,
+    }
+  end, true)
+  run.request.is_explained = true
+  return opinions, conclude(run)
+end
+
+local function is_before(one, other)
+  local left, right = one.priority or 0, other.priority or 0
+  if left ~= right then return left > right end
+  return one.name < other.name
+end
+
+--- Takes other policies from now on; judgements under way end with those they began with.
+---@param list moonpool.policy_actor[] names are unique
+function methods:replace(list)
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted, is_before)
+  self.list = sorted
+end
+
+--- The policies in their order. Not to be changed.
+---@return moonpool.policy_actor[]
+function methods:order() return self.list end
+
+---@param list moonpool.policy_actor[]
+---@param options? { policy_timeout?: number, log?: table } seconds that a policy may take for one
+--- answer (1); log:write(level, text, fields) hears of rejections, rewrites and failures
+---@return moonpool.policies
+function policies.new(list, options)
+  options = options or {}
+  local chain = setmetatable({
+    timeout = options.policy_timeout or TIMEOUT, log = options.log,
+  }, mt)
+  chain:replace(list)
+  return chain
+end
+
+return policies
