@@ -130,6 +130,18 @@ function bucket.look(client, key, capacity, per_seconds, cost)
   return ask("look", client, key, capacity, per_seconds, cost)
 end
 
+--- What a policy gets that takes tokens while it judges a request: one that is judged again has
+--- taken them already; of one that is explained none are taken.
+---@param request moonpool.policy_request|nil
+---@return boolean? is_granted
+---@return number|string wait seconds, or the message
+---@return integer|string|nil left, or the code
+function bucket.ask(client, request, key, capacity, per_seconds, cost)
+  if request and request.is_again then return true, 0.0 end
+  local verb = request and request.is_explained and "look" or "take"
+  return ask(verb, client, key, capacity, per_seconds, cost)
+end
+
 --- Fills a bucket again. Awaits Redis.
 ---@return boolean? ok whether something was missing; nil when it failed
 ---@return string? message
