@@ -143,9 +143,18 @@ static int system_pid_alive(lua_State *L) {
 static const struct signal_name {
   const char *name;
   int number;
-} signal_names[] = {{"SIGHUP", SIGHUP},   {"SIGINT", SIGINT},   {"SIGTERM", SIGTERM},
-                    {"SIGKILL", SIGKILL}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2},
-                    {"SIGSTOP", SIGSTOP}, {"SIGCONT", SIGCONT}, {"SIGWINCH", SIGWINCH}};
+} signal_names[] = {
+    {"SIGHUP", SIGHUP},     {"SIGINT", SIGINT},   {"SIGTERM", SIGTERM}, {"SIGKILL", SIGKILL},
+    {"SIGUSR1", SIGUSR1},   {"SIGUSR2", SIGUSR2}, {"SIGSTOP", SIGSTOP}, {"SIGCONT", SIGCONT},
+    {"SIGWINCH", SIGWINCH}, {"SIGABRT", SIGABRT}, {"SIGSEGV", SIGSEGV}, {"SIGBUS", SIGBUS},
+    {"SIGILL", SIGILL},     {"SIGFPE", SIGFPE},   {"SIGPIPE", SIGPIPE}, {"SIGQUIT", SIGQUIT},
+    {"SIGXCPU", SIGXCPU},   {"SIGSYS", SIGSYS},   {"SIGTRAP", SIGTRAP}, {"SIGALRM", SIGALRM}};
+
+const char *mp_system_signal_name(int number) {
+  for (size_t i = 0; i < sizeof signal_names / sizeof *signal_names; i++)
+    if (signal_names[i].number == number) return signal_names[i].name;
+  return NULL;
+}
 
 int mp_system_check_signal(lua_State *L, int arg) {
   const char *name = luaL_checkstring(L, arg);
@@ -297,6 +306,15 @@ static const luaL_Reg functions[] = {{"open_lock", mp_lock_open},
                                      {"lines", mp_lines_open},
                                      {"signal", mp_signal_open},
                                      {"latch", mp_latch_new},
+                                     {"spawn", mp_process_spawn},
+                                     {"open_stream", mp_stream_open},
+                                     {"listen", mp_listener_open},
+                                     {"bind", mp_unix_bind},
+                                     {"connect_descriptor", mp_unix_connect},
+                                     {"socketpair", mp_unix_pair},
+                                     {"pipe", mp_pipe_pair},
+                                     {"close_descriptor", mp_close_descriptor},
+                                     {"notify", mp_unix_notify},
                                      {NULL, NULL}};
 
 int mp_open_system(lua_State *L) {

@@ -22,6 +22,9 @@ int mp_lock_descriptor(lua_State *L, int index);
 /* The number of the signal that the argument names, such as "SIGINT"; raises for others. */
 int mp_system_check_signal(lua_State *L, int arg);
 
+/* Its name, or NULL for one that has none here. */
+const char *mp_system_signal_name(int number);
+
 /* lines(fd) → lines; bindings/stdio.c */
 int mp_lines_open(lua_State *L);
 
@@ -30,6 +33,23 @@ int mp_signal_open(lua_State *L);
 
 /* latch() → latch; bindings/latch.c */
 int mp_latch_new(lua_State *L);
+
+/* spawn(argv, options) → process; bindings/process.c */
+int mp_process_spawn(lua_State *L);
+
+/* open_stream(fd, options) → stream; bindings/stream.c */
+int mp_stream_open(lua_State *L);
+
+/* listen(fd, options) → listener; bindings/listener.c */
+int mp_listener_open(lua_State *L);
+
+/* bind, connect_descriptor, socketpair, pipe, close_descriptor, notify; bindings/unix_socket.c */
+int mp_unix_bind(lua_State *L);
+int mp_unix_connect(lua_State *L);
+int mp_unix_pair(lua_State *L);
+int mp_pipe_pair(lua_State *L);
+int mp_close_descriptor(lua_State *L);
+int mp_unix_notify(lua_State *L);
 
 /* spawn_detached(argv, options) → pid; bindings/spawn.c */
 int mp_spawn_detached(lua_State *L);
