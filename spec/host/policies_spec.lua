@@ -96,6 +96,19 @@ describe("a chain of policies", function()
     assert.is_false(asked({}, { channel = "metrics:cpu" }, "pattern"))
   end)
 
+  it("asks those with patterns of what is said in rooms", function()
+    local got = {}
+    local one = policy("a", function(asked, event, id)
+      got[#got + 1] = ("%s %s %s"):format(event, asked.channel, id)
+      return "allow"
+    end, { patterns = { { id = 1, pattern = "room:ch*" }, { id = 2, pattern = "x" },
+      { id = 3, pattern = "*" } } })
+    judge { one }
+    judge({ one }, nil, "subscribe")
+    assert.same({ "publish room:chatty nil", "pattern room:chatty 1", "pattern room:chatty 3",
+      "subscribe room:chatty nil" }, got)
+  end)
+
   it("tells a policy the event, the request and the id of its pattern", function()
     local got
     local one = policy("a", function(asked, event, id)

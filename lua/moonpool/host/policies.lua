@@ -16,13 +16,14 @@ local policies = {}
 ---@field priority? number 0
 ---@field rooms? string[] globs of rooms' names ("room:" may lead); nil: all
 ---@field events? table<string, any> what it judges, by name; nil: all events
----@field patterns? { id: any, pattern: string }[] globs of channels, for the event "pattern"
+---@field patterns? { id: any, pattern: string }[] globs of channels: it judges what is published to
+--- them, as the event "pattern"; a room's channel is "room:NAME"
 ---@field judge fun(self, event: string, request: table, pattern_id: any): string?, string? awaits
 --- "allow" | "reject", reason | "rewrite", text | nil, what it failed of
 
 ---@class moonpool.policy_request
 ---@field room? string
----@field channel? string for the event "pattern": where to, when that is no room
+---@field channel? string where it is published; policies are told that of rooms, too
 ---@field user? string
 ---@field text? string
 ---@field type? string
@@ -68,40 +69,36 @@ end
 -- A judgement under way: whom to ask, the request as it is by now, who has rewritten it last, and
 -- who was the first to reject it. `note` hears every opinion. goes_on: after a rejection, too.
 local function begin(self, event, request, note, goes_on)
-  local run = {
-    event = event, request = copy(request), timeout = self.timeout, note = note,
-    goes_on = goes_on, asked = {}, ids = {},
-  }
+  local own = copy(request)
+  if not own.channel and own.room then own.channel = "room:" .. own.room end
+  local questions = {}
   for _, policy in ipairs(self.list) do
-    local is_concerned, id = policy_opinion.concerns(policy, event, request)
-    if is_concerned then
-      run.asked[#run.asked + 1] = policy
-      run.ids[#run.asked] = id
-    end
+    policy_opinion.add_questions(questions, policy, event, own)
   end
-  return run
+  return {
+    request = own, questions = questions, timeout = self.timeout, note = note, goes_on = goes_on,
+  }
 end
 
 -- A policy's opinion. The text that comes out of the second round must be the one that went in.
 local function ask(run, index)
-  local policy = run.asked[index]
-  local verdict, value, failure =
-    policy_opinion.of(policy, run.event, run.request, run.ids[index], run.timeout)
+  local question = run.questions[index]
+  local name = question.policy.name
+  local verdict, value, failure = policy_opinion.of(question, run.request, run.timeout)
   if verdict == "rewrite" and run.request.is_again then
     verdict = "reject"
-    value = ("the policies %s and %s do not agree on a text"):format(policy.name, run.rewriter)
+    value = ("the policies %s and %s do not agree on a text"):format(name, run.rewriter)
   end
-  run.note(policy, run.request, verdict, value, failure)
-  return verdict, value
+  run.note(name, run.request, verdict, value, failure)
+  return name, verdict, value
 end
 
--- Asks the policies 1 to `last` in order; returns the place of who has rewritten the text last, nil
--- for none.
+-- Asks the first `last` questions in order; returns the place of who has rewritten the text last,
+-- nil for none.
 local function go_down(run, last)
   local place
   for index = 1, last do
-    local verdict, value = ask(run, index)
-    local name = run.asked[index].name
+    local name, verdict, value = ask(run, index)
     if verdict == "reject" then
       if not run.rejected_by then run.rejected_by, run.reason = name, value end
       if not run.goes_on then return end
@@ -113,7 +110,7 @@ local function go_down(run, last)
 end
 
 local function conclude(run)
-  local place = go_down(run, #run.asked)
+  local place = go_down(run, #run.questions)
   if place and place > 1 then
     run.request.is_again = true
     go_down(run, place - 1)
@@ -132,11 +129,12 @@ local VERBS = { reject = "rejected", rewrite = "rewritten" }
 
 -- Returns what writes opinions to the log: all but those that allow.
 local function new_logger(log, event)
-  return function(policy, request, verdict, value, failure)
+  return function(name, request, verdict, value, failure)
     if verdict == "allow" then return end
     log:write(failure and "error" or "info", failure and "policy failed" or VERBS[verdict], {
-      script = policy.name, event = event, room = request.room, channel = request.channel,
-      user = request.user, reason = failure or verdict == "reject" and value or nil,
+      script = name, event = event, room = request.room, user = request.user,
+      channel = not request.room and request.channel or nil,
+      reason = failure or verdict == "reject" and value or nil,
     })
   end
 end
@@ -144,7 +142,7 @@ end
 local function ignore() end
 
 --- Has a request judged. Awaits the policies' answers.
----@param event "publish"|"subscribe"|"pattern"
+---@param event "publish"|"subscribe"|"pattern" the last: into a channel that is no room's
 ---@param request moonpool.policy_request is not changed
 ---@return moonpool.policy_verdict
 function methods:judge(event, request)
@@ -160,9 +158,9 @@ end
 ---@return moonpool.policy_verdict verdict
 function methods:explain(event, request)
   local opinions = {}
-  local run = begin(self, event, request, function(policy, asked, verdict, value, failure)
+  local run = begin(self, event, request, function(name, asked, verdict, value, failure)
     opinions[#opinions + 1] = {
-      policy = policy.name, verdict = verdict, is_again = asked.is_again or false,
+      policy = name, verdict = verdict, is_again = asked.is_again or false,
       reason = verdict == "reject" and value or nil, text = verdict == "rewrite" and value or nil,
       failure = failure,
     }

@@ -18,26 +18,23 @@ local function matches_any(globs, name)
   return false
 end
 
--- The id of the policy's first pattern that the channel matches.
-local function pattern_of(policy, channel)
-  for _, entry in ipairs(policy.patterns or {}) do
-    if glob.match(entry.pattern, channel) then return entry.id end
-  end
-end
-
---- Whether a policy judges this, and by which of its patterns.
+--- Appends what a policy is to be asked of a request: nothing, or the event, or that a channel
+--- which one of its patterns matches is published to; a room's is "room:NAME".
+---@param questions { policy: moonpool.policy_actor, event: string, pattern_id: any }[]
 ---@param policy moonpool.policy_actor
 ---@param event string
 ---@param request moonpool.policy_request
----@return boolean is_concerned
----@return any pattern_id
-function policy_opinion.concerns(policy, event, request)
-  if event == "pattern" then
-    local id = pattern_of(policy, request.channel)
-    return id ~= nil, id
+function policy_opinion.add_questions(questions, policy, event, request)
+  local is_wanted = event ~= "pattern" and (not policy.events or policy.events[event])
+  if is_wanted and (not policy.rooms or matches_any(policy.rooms, request.room)) then
+    questions[#questions + 1] = { policy = policy, event = event }
   end
-  if policy.events and not policy.events[event] then return false end
-  return not policy.rooms or matches_any(policy.rooms, request.room)
+  if event == "subscribe" or not policy.patterns then return end
+  for _, entry in ipairs(policy.patterns) do
+    if glob.match(entry.pattern, request.channel) then
+      questions[#questions + 1] = { policy = policy, event = "pattern", pattern_id = entry.id }
+    end
+  end
 end
 
 -- ---- what it answers ----------------------------------------------------------------------------
@@ -67,8 +64,10 @@ local function check(event, verdict, value)
   return nil, ("its answer is %q"):format(tostring(verdict))
 end
 
-local function ask(policy, event, request, id, timeout)
-  local ok, verdict, value = within(timeout, policy.judge, policy, event, request, id)
+local function ask(question, request, timeout)
+  local policy, event = question.policy, question.event
+  local ok, verdict, value =
+    within(timeout, policy.judge, policy, event, request, question.pattern_id)
   if ok == nil then return nil, ("no answer within %g s"):format(timeout) end
   if not ok then return nil, tostring(verdict) end
   verdict, value = check(event, verdict, value)
@@ -77,18 +76,16 @@ local function ask(policy, event, request, id, timeout)
 end
 
 --- Has a policy judge a request. Awaits its answer.
----@param policy moonpool.policy_actor
----@param event string
+---@param question { policy: moonpool.policy_actor, event: string, pattern_id: any }
 ---@param request moonpool.policy_request
----@param id any of the pattern
 ---@param timeout number seconds
 ---@return "allow"|"reject"|"rewrite" verdict
 ---@return string? value the reason, or another text than the request's
 ---@return string? failure why it gave no verdict of its own
-function policy_opinion.of(policy, event, request, id, timeout)
-  local verdict, value = ask(policy, event, request, id, timeout)
+function policy_opinion.of(question, request, timeout)
+  local verdict, value = ask(question, request, timeout)
   if verdict then return verdict, value end
-  return "reject", ("policy %s failed"):format(policy.name), value
+  return "reject", ("policy %s failed"):format(question.policy.name), value
 end
 
 return policy_opinion
