@@ -1,13 +1,14 @@
+local policy_box = require "spec.support.policy_box"
 local program = require "spec.support.program"
 local scratch = require "spec.support.scratch"
 local new_session = require "spec.support.session"
 
 local PAGES = { "docs/lua.md", "docs/commands.md", "docs/rooms.md", "docs/errors.md",
-  "docs/bots.md", "docs/architecture.md" }
+  "docs/bots.md", "docs/policies.md", "docs/architecture.md" }
 
 -- Programs and scripts, which are run as they are, by page and place among its code blocks.
 local WHOLE = { ["docs/lua.md"] = { [1] = true }, ["docs/bots.md"] = { [1] = true },
-  ["docs/rooms.md"] = { [1] = true } }
+  ["docs/rooms.md"] = { [1] = true }, ["docs/policies.md"] = { [1] = true } }
 
 -- Parts of a program with a client named redis: what is printed behind them, and what that gives.
 local PARTS = {
@@ -112,5 +113,14 @@ describe("docs", function()
     room:expect('"subscribe"')
     session.server:cli("PUBLISH", "room:galley", '{"user":"bob","text":"thanks ann++"}')
     room:expect("ann has 1")
+  end)
+
+  it("policies.md shows a policy that works", function()
+    local path = scratch.write(folder .. "/calm.lua", examples_of("docs/policies.md")[1])
+    local box = policy_box.load_file(path)
+    assert.same({ "allow" }, { box:judge "hi!" })
+    assert.same({ "rewrite", "hi!" }, { box:judge "hi!!!!" })
+    assert.same({ "reject", "too long" }, { box:judge(("x"):rep(2001)) })
+    box:close()
   end)
 end)

@@ -12,6 +12,7 @@
 --   box:reload(options)     a new isolate, with what was committed
 --   box:close()
 --   options.redis           a client: buckets are in Redis
+--   policy_box.load_file(path, options)   the same of a file
 local bucket = require "moonpool.host.bucket"
 local instance = require "moonpool.host.instance"
 
@@ -81,7 +82,7 @@ end
 function box_methods:close() self.instance:close() end
 
 local function load(self, options)
-  local path = FOLDER .. self.file .. ".lua"
+  local path = self.path
   local made, message = instance.load({
     kind = "policy", name = self.name, path = path, text = assert(read(path)), options = options,
     grants = {}, memory = 16 << 20, budget = 1, seed = 1,
@@ -99,18 +100,24 @@ function box_methods:reload(options)
   load(self, options)
 end
 
----@param name string
+---@param path string
 ---@param options? table the policy's; redis: a client
-function policy_box.load(name, options)
+function policy_box.load_file(path, options)
   options = options or {}
   local self = setmetatable({
-    file = name, name = name, time = START, stores = {}, log = {}, failures = {},
-    redis = options.redis,
+    path = path, name = path:match "([^/]*)%.lua$", time = START, stores = {}, log = {},
+    failures = {}, redis = options.redis,
   }, box_mt)
   options.redis = nil
   load(self, options)
   self.description = self.instance.description
   return self
+end
+
+---@param name string of the library's
+---@param options? table
+function policy_box.load(name, options)
+  return policy_box.load_file(FOLDER .. name .. ".lua", options)
 end
 
 return policy_box
