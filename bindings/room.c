@@ -183,6 +183,13 @@ static int state(lua_State *L) {
   return 1;
 }
 
+/* room.client(handle) → the client that it is of */
+static int client_of(lua_State *L) {
+  mp_check_room_handle(L);
+  lua_getiuservalue(L, 1, 1);
+  return 1;
+}
+
 /* room.joined(room, n): so many have joined by it, which keeps it from being collected */
 static int joined(lua_State *L) {
   mp_room_handle *h = mp_check_room(L);
@@ -227,9 +234,13 @@ static void open_metatable(lua_State *L, const char *name, int runtime_index) {
 }
 
 void mp_open_room(lua_State *L, int runtime_index) {
-  static const luaL_Reg functions[] = {{"open_rooms", open_rooms}, {"close", close_handle},
-                                       {"state", state},           {"joined", joined},
-                                       {"check_name", check_name}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"open_rooms", open_rooms},
+                                       {"close", close_handle},
+                                       {"state", state},
+                                       {"client", client_of},
+                                       {"joined", joined},
+                                       {"check_name", check_name},
+                                       {NULL, NULL}};
   open_metatable(L, room_name, runtime_index);
   open_metatable(L, rooms_name, runtime_index);
   lua_newtable(L);

@@ -76,8 +76,13 @@ end
 ---@return integer[] places
 function fold.mapped(text)
   local parts, places, length = {}, {}, 0
-  for at, character in text:gmatch "()([%z\1-\x7F\x80-\xFF][\x80-\xBF]*)" do
+  local known = setmetatable({}, { __index = function(all, character)
     local folded = fold.plain(character)
+    all[character] = folded
+    return folded
+  end })
+  for at, character in text:gmatch "()([%z\1-\x7F\x80-\xFF][\x80-\xBF]*)" do
+    local folded = known[character]
     parts[#parts + 1] = folded
     for index = length + 1, length + #folded do places[index] = at end
     length = length + #folded
