@@ -6,6 +6,7 @@
 #include "system.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +66,10 @@ int mp_pipe_open(mp_runtime *runtime, int fd, mp_pipe **out) {
   int status = mp_pipe_new(runtime, out);
   if (status < 0) return status;
   status = uv_pipe_open(&(*out)->uv, fd);
-  if (status < 0) mp_pipe_close(out);
+  if (status < 0)
+    mp_pipe_close(out);
+  else
+    fcntl(fd, F_SETFD, FD_CLOEXEC); /* one that was inherited is not */
   return status;
 }
 
@@ -331,8 +335,9 @@ lua_Integer mp_opt_field(lua_State *L, int arg, const char *name, lua_Integer ab
   return value;
 }
 
-/* open_stream(fd[, { max_queue = bytes }]) → stream, which owns the descriptor from then on and
- * makes it non-blocking. `fd` is a pipe's or a Unix socket's. max_queue: see write; default 1 MiB.
+/* open_stream(fd[, { max_queue = bytes }]) → stream, which owns the descriptor from then on, makes
+ * it non-blocking and keeps it from children. `fd` is a pipe's or a Unix socket's. max_queue: see
+ * write; default 1 MiB.
  */
 int mp_stream_open(lua_State *L) {
   static const char *const known[] = {"max_queue", NULL};

@@ -2,6 +2,7 @@ local bot_room = require "spec.support.bot_room"
 local program = require "spec.support.program"
 local redis_server = require "spec.support.redis"
 local scratch = require "spec.support.scratch"
+local system = require("moonpool.core").system
 
 -- A Redis URL that nothing answers at: whoever gets to connect fails with another message.
 local NOWHERE = "unix:///nonexistent/redis.sock"
@@ -207,6 +208,22 @@ describe("moonpool run", function()
       local ended, output = room:stop()
       assert.equal(0, ended)
       assert.equal("stopping\n", output)
+    end)
+
+    it("goes on after its worker was killed", function()
+      room = bot_room.open {
+        script = 'bot:on("publish", function(m) m:reply("heard " .. m.text) end)',
+      }
+      room:say("ann", "one")
+      assert.equal("heard one", room:expect("script").text)
+      local children = scratch.read(("/proc/%d/task/%d/children"):format(room.host.pid,
+        room.host.pid))
+      assert.is_true(system.kill(tonumber(children:match "%d+"), "SIGKILL"))
+      room.host:expect_error "^moonpool run: worker %d+ was ended by SIGKILL; starting another one$"
+      room.host:expect_error "^moonpool: ready"
+      room:say("ann", "two")
+      assert.equal("heard two", room:expect("script").text)
+      assert.equal(0, (room:stop()))
     end)
 
     it("leaves Redis without subscriptions or connections of its own", function()

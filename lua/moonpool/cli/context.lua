@@ -24,6 +24,9 @@ local FINISH_SECONDS = 2 -- for a slow reader to take the last output of a progr
 ---@field package private moonpool.private_redis?
 ---@field package is_acquiring boolean
 ---@field package has_left boolean
+---@field package on_signal (fun(name: string): boolean?)?
+---@field package url string? of the Redis to use, whatever the arguments say
+---@field package grace_seconds number
 ---@field package grace table? the timer that ends the program when the subcommand does not
 local context_methods = {}
 local context_mt = { __name = "moonpool.cli.context", __index = context_methods }
@@ -80,19 +83,35 @@ local function acquire_private(self)
   return instance.url
 end
 
-local function redis_url(self)
-  if self.args.redis then return self.args.redis end
+--- The URL of the Redis that the user chose: --redis, else $REDIS_URL, else the private one, which
+--- is acquired for this program then. Awaits. When that fails, the program ends with the reason.
+---@return string
+function context_methods:redis_url()
+  if self.url or self.args.redis then return self.url or self.args.redis end
   local url = os.getenv "REDIS_URL"
   if url and url ~= "" then return url end
   return self.private and self.private.url or acquire_private(self)
 end
+
+--- Has this Redis used, whatever the arguments say.
+---@param url string
+function context_methods:use_redis(url) self.url = url end
+
+--- Has a function look at signals first: SIGINT, SIGTERM and SIGHUP do not end the program when it
+--- returns true.
+---@param fn fun(name: string): boolean?
+function context_methods:set_on_signal(fn) self.on_signal = fn end
+
+--- Gives the subcommand this time to end when it is asked to; default five seconds.
+---@param seconds number
+function context_methods:set_grace(seconds) self.grace_seconds = seconds end
 
 --- Connects to the Redis that the user chose: --redis, else $REDIS_URL, else the private one. When
 --- that fails, the program ends with the reason. The client is closed at the program's end.
 ---@param options? table what moonpool.connect takes besides the URL
 ---@return table client
 function context_methods:connect(options)
-  local all = { url = redis_url(self), name = "moonpool-" .. self.command.name }
+  local all = { url = self:redis_url(), name = "moonpool-" .. self.command.name }
   for name, value in pairs(options or {}) do all[name] = value end
   local client, message = moonpool.connect(all)
   if not client then self:fail(message) end
@@ -133,7 +152,7 @@ local function stop_in_task(self)
   if #self.stop_fns == 0 then
     leave(self)
   elseif not self.has_left then
-    self.grace = moonpool.timer(GRACE_SECONDS, function() leave(self) end)
+    self.grace = moonpool.timer(self.grace_seconds, function() leave(self) end)
   end
 end
 
@@ -145,7 +164,8 @@ function context_methods:stop()
   moonpool.spawn(stop_in_task, self)
 end
 
-local function on_signal(self, number)
+local function on_signal(self, name, number)
+  if self.on_signal and self.on_signal(name) then return end
   if self.is_stopping then os.exit(128 + number) end -- asked twice: at once
   self:stop()
 end
@@ -161,7 +181,8 @@ end
 local function open_signals(self)
   local handles = {}
   for name, number in pairs { SIGINT = 2, SIGTERM = 15, SIGHUP = 1 } do
-    handles[#handles + 1] = assert(system.signal(name, function() on_signal(self, number) end))
+    local function on_this() on_signal(self, name, number) end
+    handles[#handles + 1] = assert(system.signal(name, on_this))
   end
   return handles
 end
@@ -197,6 +218,7 @@ function context.run(command, args)
   local self = setmetatable({
     program = "moonpool " .. command.name, command = command, args = args, status = 0,
     is_stopping = false, is_acquiring = false, has_left = false, stop_fns = {}, clients = {},
+    grace_seconds = GRACE_SECONDS,
   }, context_mt)
   self.output = output.new(1, function(message, name) on_broken_output(self, message, name) end)
   self.out = function(line) self.output:line(line) end

@@ -1,5 +1,6 @@
 --- moonpool run: runs bot scripts.
 local host = require "moonpool.host"
+local supervised = require "moonpool.cli.supervised"
 local terminal = require "moonpool.cli.terminal"
 
 local run = { name = "run" }
@@ -67,10 +68,7 @@ local function tell_ready(args, bots, channels)
     #bots, #bots == 1 and "bot" or "bots", some(channels)))
 end
 
----@param args table
----@param context moonpool.cli.context
----@return integer status
-function run.execute(args, context)
+local function run_bots(args, context, worker)
   io.stdout:setvbuf "line" -- what scripts print is to be seen at once, in a pipe too
   local bots = load_bots(args, context)
   local client = context:connect()
@@ -78,10 +76,18 @@ function run.execute(args, context)
   local ok, message = bots_host:subscribe()
   if not ok then context:fail(message) end
   tell_ready(args, bots, bots_host:channels())
+  worker:ready()
   bots_host:start()
   context:wait_for_stop()
   bots_host:stop()
   return 0
+end
+
+---@param args table
+---@param context moonpool.cli.context
+---@return integer status
+function run.execute(args, context)
+  return supervised(context, {}, function(worker) return run_bots(args, context, worker) end)
 end
 
 return run

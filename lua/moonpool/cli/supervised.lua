@@ -1,0 +1,75 @@
+--- A subcommand whose work is done by a worker, which a supervisor watches: both are this program.
+local supervisor = require "moonpool.host.supervisor"
+local worker = require "moonpool.host.worker"
+local system = require("moonpool.core").system
+
+local STDIN = 0
+local MARGIN_SECONDS = 5 -- for the supervisor's own end, after the worker's
+
+-- Ctrl-C reaches both processes: the supervisor says what comes of it. Others come to one alone.
+local function heed_signals_of_worker(context, reload)
+  context:set_on_signal(function(name)
+    if name == "SIGHUP" then reload() end
+    if name == "SIGTERM" then context:stop() end
+    return true
+  end)
+end
+
+local function work(context, options, run)
+  local reload = options.reload or function()
+    context:warn "cannot reload: start it anew instead"
+  end
+  local self, message
+  self, message = worker.open {
+    stop = function() context:stop() end,
+    reload = function()
+      reload(self)
+      self:reloaded()
+    end,
+  }
+  if not self then context:fail(message) end
+  heed_signals_of_worker(context, function() reload(self) end)
+  context:use_redis(self.settings.redis)
+  local status = run(self)
+  self:close()
+  return status
+end
+
+-- A terminal that hangs up wants its programs to end; without one SIGHUP is the operator's.
+local function heed_signals(context, self)
+  local is_on_terminal = system.isatty(STDIN)
+  context:set_on_signal(function(name)
+    if name == "SIGHUP" and not is_on_terminal then
+      self:reload()
+      return true
+    end
+    if context.is_stopping then self:kill() end -- asked twice; then it ends at once
+  end)
+end
+
+local function supervise(context, options)
+  local all = { argv = supervisor.command(arg), log = function(line) context:warn(line) end }
+  for name, value in pairs(options.supervisor or {}) do all[name] = value end
+  all.settings = { redis = context:redis_url() }
+  local self = supervisor.new(all)
+  context:set_grace((all.drain or supervisor.DRAIN_SECONDS) + MARGIN_SECONDS)
+  heed_signals(context, self)
+  context:on_stop(function() self:stop() end)
+  return self:run()
+end
+
+---@class moonpool.cli.supervised.options
+---@field supervisor? table limits for the supervisor: see moonpool.host.supervisor.options
+---@field reload? fun(worker: moonpool.host.worker) reads the scripts again; awaited
+
+--- Runs the subcommand under a supervisor: in the process that the user has started this is the
+--- supervisor; in the one that it starts, the work.
+---@param context moonpool.cli.context
+---@param options moonpool.cli.supervised.options
+---@param run fun(worker: moonpool.host.worker): integer does the work in the worker until the
+--- context is asked to stop, and returns the exit status
+---@return integer status
+return function(context, options, run)
+  if worker.is_one() then return work(context, options, run) end
+  return supervise(context, options)
+end

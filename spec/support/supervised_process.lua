@@ -1,0 +1,50 @@
+-- A supervised program for specs: lua5.4 supervised_process.lua OPTIONS WORK…
+-- OPTIONS is a Lua table of the supervisor's options, WORK the text of a function that the worker
+-- runs with `worker`, `system`, `moonpool` and `tell(line)` (a line on standard output). Then the
+-- worker waits for its end. On standard output: "supervisor PID", "worker PID", "stopped".
+local moonpool = require "moonpool"
+local supervisor = require "moonpool.host.supervisor"
+local system = require("moonpool.core").system
+local worker = require "moonpool.host.worker"
+
+io.stdout:setvbuf "line"
+assert(system.ignore_sigpipe())
+
+local function tell(...) print(...) end
+
+local function work()
+  local latch = system.latch()
+  local self = assert(worker.open {
+    stop = function() latch:open() end,
+    reload = function() tell "reload" end,
+  })
+  local ignored = assert(system.signal("SIGINT", function() end))
+  tell("worker " .. system.getpid())
+  local environment = setmetatable({
+    worker = self, system = system, moonpool = moonpool, tell = tell,
+  }, { __index = _G })
+  local status = assert(load(arg[2], "=work", "t", environment))()
+  if status then os.exit(status) end
+  latch:wait()
+  tell "stopped"
+  ignored:close()
+  self:close()
+  return 0
+end
+
+local function supervise()
+  local options = assert(load("return " .. arg[1]))()
+  options.argv = supervisor.command(arg)
+  options.log = function(line) tell("log " .. line) end
+  local self = supervisor.new(options)
+  local handles = {
+    system.signal("SIGTERM", function() self:stop() end),
+    system.signal("SIGHUP", function() self:reload() end),
+  }
+  tell("supervisor " .. system.getpid())
+  local status = self:run()
+  for _, handle in ipairs(handles) do handle:close() end
+  return status
+end
+
+os.exit(moonpool.run(worker.is_one() and work or supervise))
