@@ -1,35 +1,76 @@
---- Checks of what scripts hand over.
+--- Checks of what scripts hand over. They raise where the script called the method that checks.
 local check = {}
 
---- Raises about the script's call unless the argument has the type.
+local function fail(text, ...) error(string.format(text, ...), 4) end
+
+--- Raises unless the argument has the type.
 ---@param kind string
 ---@param value any
 ---@param method string such as "bot:on"
 ---@param argument string
 function check.type(kind, value, method, argument)
   if type(value) == kind then return end
-  error(("%s: %s: a %s is needed, not %s"):format(method, argument, kind, type(value)), 3)
+  fail("%s: %s: a %s is needed, not %s", method, argument, kind, type(value))
+end
+
+--- Raises unless it is a number, and neither infinite nor none at all.
+function check.number(value, method, argument)
+  if type(value) ~= "number" then
+    fail("%s: %s: a number is needed, not %s", method, argument, type(value))
+  end
+  if value ~= value or value == math.huge or value == -math.huge then
+    fail("%s: %s: a number is needed, not %s", method, argument, tostring(value))
+  end
 end
 
 --- Likewise a number above zero.
 function check.positive(value, method, argument)
   if type(value) ~= "number" then
-    error(("%s: %s: a number is needed, not %s"):format(method, argument, type(value)), 3)
+    fail("%s: %s: a number is needed, not %s", method, argument, type(value))
   end
   if not (value > 0 and value < math.huge) then
-    error(("%s: %s: more than 0 is needed"):format(method, argument), 3)
+    fail("%s: %s: more than 0 is needed, not %s", method, argument, tostring(value))
   end
+end
+
+local function names_of(known)
+  local names = {}
+  for name in pairs(known) do names[#names + 1] = name end
+  table.sort(names)
+  return table.concat(names, ", ")
 end
 
 --- Raises unless the event is one of those.
 ---@param events table<string, boolean>
 function check.event(events, event, method)
-  if events[event] then return end
-  local names = {}
-  for name in pairs(events) do names[#names + 1] = name end
-  table.sort(names)
-  error(("%s: unknown event %q; there are %s"):format(method, tostring(event),
-    table.concat(names, ", ")), 3)
+  if type(event) == "string" and events[event] then return end
+  local given = type(event) == "string" and string.format("%q", event) or type(event)
+  fail("%s: unknown event %s; there are %s", method, given, names_of(events))
+end
+
+--- The options of a call, copied: a table, or nil for none. Raises about those that are not known,
+--- or have another type.
+---@param options any
+---@param known table<string, string> types by name
+---@param method string
+---@return table
+function check.options(options, known, method)
+  local copy = {}
+  if options == nil then return copy end
+  if type(options) ~= "table" then
+    fail("%s: options: a table is needed, not %s", method, type(options))
+  end
+  for name, value in next, options do
+    local kind = type(name) == "string" and known[name]
+    if not kind then
+      fail("%s: unknown option %s; there are %s", method, tostring(name), names_of(known))
+    end
+    if type(value) ~= kind then
+      fail("%s: %s: a %s is needed, not %s", method, name, kind, type(value))
+    end
+    copy[name] = value
+  end
+  return copy
 end
 
 --- A copy of a list of strings that the script has set, without calling anything of it.
@@ -38,17 +79,25 @@ end
 ---@return string[]
 function check.strings(list, what)
   if type(list) ~= "table" then
-    error(("%s: a list of strings is needed, not %s"):format(what, type(list)), 0)
+    error(string.format("%s: a list of strings is needed, not %s", what, type(list)), 0)
   end
   local copy = {}
   for index = 1, rawlen(list) do
     local item = rawget(list, index)
     if type(item) ~= "string" then
-      error(("%s[%d]: a string is needed, not %s"):format(what, index, type(item)), 0)
+      error(string.format("%s[%d]: a string is needed, not %s", what, index, type(item)), 0)
     end
     copy[index] = item
   end
   return copy
+end
+
+--- Raises unless it is a name that can be shown.
+---@param name any
+---@param what string such as "bot.name"
+function check.name(name, what)
+  if type(name) == "string" and name ~= "" and not string.find(name, "%c") then return end
+  error(string.format("%s: a name without control characters is needed", what), 0)
 end
 
 return check

@@ -1,96 +1,127 @@
 --- Commands: "!roll 2d6" in a message calls a function with its arguments; "!help" tells which
 --- there are.
 local EXCLAMATION = 33
-local MAX_WORDS = 1000
+local MAX_BYTES = 65536 -- of a message; what is longer is no command
 
---- The words of a text. "Two words" in double quotes are one; a backslash keeps a quote.
----@param text string
----@return table args the words, and `text`, all of it
-local function parse(text)
-  local args = { text = text }
-  local at = 1
-  while #args < MAX_WORDS do
-    at = text:find("%S", at)
-    if not at then break end
-    local word, after = text:match('^"([^"]*)"()', at)
-    if not word then word, after = text:match("^(%S+)()", at) end
-    args[#args + 1] = word
-    at = after
-  end
-  return args
-end
+local ABOUT = { usage = "string", help = "string", aliases = "table" }
 
 local function line(entry)
   local usage = entry.usage ~= "" and " " .. entry.usage or ""
   local help = entry.help ~= "" and ": " .. entry.help or ""
-  return ("!%s%s%s"):format(entry.name, usage, help)
+  return string.format("!%s%s%s", entry.name, usage, help)
 end
 
--- What "!help" answers: the commands, or one of them. Nothing when another bot's is asked for.
-local function help(list, wanted)
-  local entry = wanted and list[wanted:gsub("^!", ""):lower()]
-  if entry then return line(entry) end
-  if wanted then return nil end
-  local names = {}
-  for name, other in pairs(list) do
-    if not other.is_hidden then names[#names + 1] = name end
+local function with_aliases(entry)
+  if #entry.aliases == 0 then return line(entry) end
+  return string.format("%s (also !%s)", line(entry), table.concat(entry.aliases, ", !"))
+end
+
+-- Each command once, by name.
+local function sorted(list)
+  local entries = {}
+  for name, entry in pairs(list) do
+    if name == entry.name and not entry.is_generated then entries[#entries + 1] = entry end
   end
-  table.sort(names)
-  local lines = {}
-  for index, name in ipairs(names) do lines[index] = line(list[name]) end
+  table.sort(entries, function(a, b) return a.name < b.name end)
+  return entries
+end
+
+-- What "!help" answers: the commands, or one of them; nil when that is another bot's.
+local function help(list, wanted)
+  if wanted then
+    local name = string.lower((string.gsub(wanted, "^!", "")))
+    local entry = list[name]
+    return entry and not entry.is_generated and with_aliases(entry) or nil
+  end
+  local lines = sorted(list)
+  for index, entry in ipairs(lines) do lines[index] = line(entry) end
   return table.concat(lines, "; ")
+end
+
+-- The name and the text of a command; nil: the message has none.
+local function split(text)
+  local name, at = string.match(text, "^!(%S+)%s*()")
+  if name then return string.lower(name), string.match(text, "^.*%S", at) or "" end
 end
 
 ---@param guest moonpool.guest
 return function(guest)
   local check = guest.tools.module "check"
-  local list = {}
-  local self = { list = list }
+  local words = guest.tools.module "words"
+  local list = {} -- by name and alias
+  local self = {}
 
+  -- The name in lower case; or nil, what is wrong with it.
+  local function check_name(name)
+    if type(name) ~= "string" then return nil, "an alias must be a string, not " .. type(name) end
+    if name == "" or string.find(name, "[%s!]") then
+      return nil, string.format("bad name %q: one word without ! is needed", name)
+    end
+    local key = string.lower(name)
+    if list[key] and not list[key].is_generated then
+      return nil, string.format("there is a !%s already", key)
+    end
+    return key
+  end
+
+  -- The names that a command is called by, its own first.
+  local function check_names(name, aliases)
+    local own, problem = check_name(name)
+    if not own then return nil, problem end
+    local names, seen = { own }, { [own] = true }
+    for _, alias in next, aliases do
+      alias, problem = check_name(alias)
+      if not alias then return nil, problem end
+      if not seen[alias] then names[#names + 1] = alias end
+      seen[alias] = true
+    end
+    return names
+  end
+
+  local function add_help()
+    list.help = list.help or {
+      name = "help", is_generated = true, fn = function(message, args)
+        local text = help(list, args[1])
+        if text then message:reply(text) end
+      end,
+    }
+  end
+
+  --- Adds a command. Errors are about its caller.
+  ---@param name string
+  ---@param about table|function
+  ---@param fn function?
   function self.add(name, about, fn)
-    if type(about) == "function" and fn == nil then about, fn = {}, about end
+    if fn == nil then about, fn = nil, about end
     check.type("string", name, "bot:command", "name")
     check.type("function", fn, "bot:command", "function")
-    check.type("table", about, "bot:command", "about")
-    if name == "" or name:find "[%s!]" then
-      error(("bot:command: bad name %q: one word without ! is needed"):format(name), 3)
-    end
-    local key = name:lower()
-    if list[key] and not list[key].is_generated then
-      error(("bot:command: there is a !%s already"):format(key), 3)
-    end
-    list[key] = {
-      name = key, fn = fn, usage = tostring(about.usage or ""), help = tostring(about.help or ""),
-    }
-    if not list.help then
-      list.help = {
-        name = "help", usage = "", help = "", is_generated = true, is_hidden = true,
-        fn = function(message, args)
-          local text = help(list, args[1])
-          if text then message:reply(text) end
-        end,
-      }
-    end
+    about = check.options(about, ABOUT, "bot:command")
+    local names, problem = check_names(name, about.aliases or {})
+    if not names then error("bot:command: " .. problem, 2) end
+    local entry = { fn = fn, usage = about.usage or "", help = about.help or "", aliases = names }
+    for _, each in ipairs(names) do list[each] = entry end
+    entry.name = table.remove(names, 1)
+    add_help()
   end
 
   --- Calls the command of a message, if it has one.
+  ---@param message moonpool.bot.message
   function self.run(message)
     local text = message.text
-    if text:byte() ~= EXCLAMATION or message.bot or message.type ~= "message" then return end
-    local name, rest = text:match "^!(%S+)%s*(.-)%s*$"
-    local entry = name and list[name:lower()]
-    if entry then guest.call("command", entry.fn, message, parse(rest)) end
+    if string.byte(text) ~= EXCLAMATION or #text > MAX_BYTES then return end
+    if message.bot or message.type ~= "message" then return end
+    local name, rest = split(text)
+    local entry = name and list[name]
+    if entry then guest.call("command", entry.fn, message, words(rest)) end
   end
 
   --- As the host shows them.
+  ---@return { name: string, usage: string, help: string }[]
   function self.describe()
-    local all = {}
-    for _, entry in pairs(list) do
-      if not entry.is_generated then
-        all[#all + 1] = { name = entry.name, usage = entry.usage, help = entry.help }
-      end
+    local all = sorted(list)
+    for index, entry in ipairs(all) do
+      all[index] = { name = entry.name, usage = entry.usage, help = entry.help }
     end
-    table.sort(all, function(a, b) return a.name < b.name end)
     return all
   end
 

@@ -1,106 +1,91 @@
 --- The `policy` object of a script: what it judges. docs/policies.md is the manual.
 
 local EVENTS = { publish = true, subscribe = true, pattern = true }
+local SETTABLE = { name = "loading", priority = "loading", rooms = "loading" }
+local KIND, VALUE = {}, {} -- of a verdict; nobody else has these keys
 
 ---@param guest moonpool.guest
 ---@return table policy
----@return fun(policy: table): table describe
+---@return fun(): table describe
 return function(guest)
   local ask, tools, handlers = guest.ask, guest.tools, guest.handlers
   local check = tools.module "check"
   local hooks = tools.module "hooks".new()
-  local stores = tools.module "store"(guest)
+  local stores = tools.module "store"(guest, "policy")
   local patterns = {}
 
-  local verdict_mt = { __name = "moonpool.verdict", __metatable = false }
-  local methods = {}
-  local policy = setmetatable({
-    name = guest.name, priority = 0, options = guest.options, store = stores.of(false),
-  }, { __index = methods, __metatable = false })
+  local fields = {
+    name = guest.name, priority = 0, options = guest.options, store = stores.open(),
+  }
+  local policy = tools.module "object"(guest, "policy", fields, SETTABLE)
+  tools.module "common"(guest, "policy", fields)
 
   -- ---- for the script ------------------------------------------------------------------------
 
-  function methods:on(event, ...)
-    check.event(EVENTS, event, "policy:on")
-    if event == "pattern" then
-      local pattern, fn = ...
-      check.type("string", pattern, "policy:on", "pattern")
-      check.type("function", fn, "policy:on", "function")
-      patterns[#patterns + 1] = { pattern = pattern, fn = fn }
-      return
-    end
-    local fn, priority = ...
+  local function add_pattern(pattern, fn)
+    check.type("string", pattern, "policy:on", "pattern")
     check.type("function", fn, "policy:on", "function")
-    if priority ~= nil then check.type("number", priority, "policy:on", "priority") end
+    if guest.is_loaded then
+      error("policy:on: a pattern must be there when the script has been loaded", 2)
+    end
+    patterns[#patterns + 1] = { pattern = pattern, fn = fn }
+  end
+
+  function fields:on(event, fn, ...)
+    check.event(EVENTS, event, "policy:on")
+    if event == "pattern" then return add_pattern(fn, ...) end
+    local priority = ...
+    check.type("function", fn, "policy:on", "function")
+    if priority ~= nil then check.number(priority, "policy:on", "priority") end
     return hooks:add(event, fn, priority)
   end
 
-  local function new_verdict(kind, value) return setmetatable({ kind, value }, verdict_mt) end
-  local is_verdict = setmetatable({}, { __mode = "k" })
-
-  function methods.reject(reason)
+  function fields.reject(reason)
     check.type("string", reason, "policy.reject", "reason")
-    local verdict = new_verdict("reject", reason)
-    is_verdict[verdict] = "reject"
-    return verdict
+    return { [KIND] = "reject", [VALUE] = reason }
   end
 
-  function methods.rewrite(text)
+  function fields.rewrite(text)
     check.type("string", text, "policy.rewrite", "text")
-    local verdict = new_verdict("rewrite", text)
-    is_verdict[verdict] = "rewrite"
-    return verdict
+    return { [KIND] = "rewrite", [VALUE] = text }
   end
 
-  --- Takes tokens of a bucket that all processes share: true, or false and when there will be
-  --- enough.
-  function methods:take(key, capacity, seconds, cost)
+  function fields:take(key, capacity, seconds, cost)
     check.type("string", key, "policy:take", "key")
     check.positive(capacity, "policy:take", "capacity")
     check.positive(seconds, "policy:take", "seconds")
     if cost ~= nil then check.positive(cost, "policy:take", "cost") end
     local ok, wait, code = ask("take", key, capacity, seconds, cost or 1)
-    if ok == nil then error(("policy:take: %s (%s)"):format(wait, code), 2) end
+    if ok == nil then error(string.format("policy:take: %s (%s)", wait, code), 2) end
     return ok, wait
   end
 
-  function methods:room_store(room)
-    check.type("string", room, "policy:room_store", "room")
-    return stores.of((room:gsub("^room:", "", 1)))
-  end
+  -- ---- judging -------------------------------------------------------------------------------
 
-  function methods.log(...)
-    local words = table.pack(...)
-    for index = 1, words.n do words[index] = tostring(words[index]) end
-    ask("log", "info", table.concat(words, " "))
-  end
-
-  function methods:who(room, options) return ask("who", room, options or {}) end
-  function methods:history(room, options) return ask("history", room, options or {}) end
-
-  methods.now, methods.time = tools.now, tools.time
-  methods.json, methods.null = tools.json, tools.null
-
-  -- ---- the host's events ---------------------------------------------------------------------
-
-  -- What a function returned: nil to go on, or a kind and a value.
-  local function read_verdict(returned)
-    if returned == nil or returned == true then return nil end
-    local kind = type(returned) == "table" and is_verdict[returned]
-    if not kind then
-      error(("a policy returns nil, true, policy.reject(…) or policy.rewrite(…), not a %s"):format(
-        type(returned)), 0)
+  -- What a function's results mean: nil to go on, or a kind and a value; "failed" with what is
+  -- wrong with them.
+  local function read_verdict(returned, second)
+    if returned == nil and second ~= nil then
+      return "failed", "a policy returned nil and a " .. type(second) ..
+        "; to reject, return policy.reject(reason)"
     end
-    return kind, rawget(returned, 2)
+    if returned == nil or returned == true then return nil end
+    local kind = type(returned) == "table" and rawget(returned, KIND)
+    if kind then return kind, rawget(returned, VALUE) end
+    local shown = returned == false and "false" or "a " .. type(returned)
+    return "failed",
+      "a policy returns nil, true, policy.reject(reason) or policy.rewrite(text), not " .. shown
   end
 
   local function judge_one(event, fn, request)
-    local ok, returned = guest.call(event, fn, request)
+    local ok, returned, second = guest.call(event, fn, request)
     if not ok then return "failed" end
-    local fine, kind, value = pcall(read_verdict, returned)
-    if fine then return kind, value end
-    ask("fail", kind, event)
-    return "failed"
+    local kind, value = read_verdict(returned, second)
+    if kind == "failed" then
+      ask("fail", value, event)
+      return "failed"
+    end
+    return kind, value
   end
 
   local function functions_of(event, pattern_id)
@@ -108,7 +93,11 @@ return function(guest)
     return hooks:list(event)
   end
 
-  --- What the policy says of a request: "allow"; "reject", reason; "rewrite", text; "failed".
+  --- What the policy says of a request: "allow"; "reject", reason; "rewrite", text; "failed", which
+  --- the host has been told of.
+  ---@return string verdict
+  ---@return string? value
+  ---@return boolean is_touched
   function handlers.judge(event, request, pattern_id)
     local text
     for _, entry in ipairs(functions_of(event, pattern_id)) do
@@ -124,19 +113,23 @@ return function(guest)
 
   -- ---- what it is ----------------------------------------------------------------------------
 
-  return policy, function()
-    local name, priority = rawget(policy, "name"), rawget(policy, "priority")
-    if type(name) ~= "string" or name == "" or name:find "%c" then
-      error("policy.name: a name without control characters is needed", 0)
+  local function events_with_functions()
+    local events = {}
+    for event in pairs(EVENTS) do
+      if #hooks:list(event) > 0 then events[event] = true end
     end
-    if type(priority) ~= "number" then error("policy.priority: a number is needed", 0) end
-    local rooms = rawget(policy, "rooms")
+    return events
+  end
+
+  return policy, function()
+    check.name(fields.name, "policy.name")
+    if type(fields.priority) ~= "number" then error("policy.priority: a number is needed", 0) end
     local list = {}
     for id, entry in ipairs(patterns) do list[id] = { id = id, pattern = entry.pattern } end
     return {
-      name = name, priority = priority, patterns = list,
-      rooms = rooms ~= nil and check.strings(rooms, "policy.rooms") or nil,
-      events = { publish = #hooks:list "publish" > 0, subscribe = #hooks:list "subscribe" > 0 },
+      name = fields.name, priority = fields.priority, patterns = list,
+      rooms = fields.rooms ~= nil and check.strings(fields.rooms, "policy.rooms") or nil,
+      events = events_with_functions(),
     }
   end
 end

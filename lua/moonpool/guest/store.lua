@@ -1,132 +1,238 @@
 --- Stores: small tables that outlive the script. Their values are JSON in Redis, a key each; what a
 --- script reads or writes is a copy in its own memory, which the host commits together with the
 --- position of the messages that it was changed by.
+--
+-- A change of a field is seen when it is written. A change inside a table that is a field's value
+-- is not: so a table that the script has, because it read or wrote it, is encoded again at a
+-- commit, and compared. The script's own store does so with all tables that it has ever handed out,
+-- since a script may well keep one in a local; a room's with those of the functions that have run
+-- since the last commit, as there may be many rooms.
 
 local MAX_BYTES = 65536 -- of a store, its keys and values in JSON
+local MAX_ROOMS = 100   -- stores of rooms that are kept in memory, when more are not in use
+local KEPT_SECONDS = 60 -- after its last change a room's store stays: that may not be in Redis yet
+
+---@class moonpool.guest.store
+---@field room string|false false: the script's own
+---@field name string for errors
+---@field texts table<string, string> JSON by key; nil: not loaded
+---@field values table<string, any> of those that were read or written
+---@field bytes integer of keys and texts
+---@field dirty table<string, boolean> keys to be committed
+---@field held table<string, boolean> keys whose tables the script may have
+---@field problems table<string, string> why keys cannot be committed, as told
+---@field used number when it was asked for last
+---@field changed number when it was changed last
 
 ---@param guest moonpool.guest
-return function(guest)
-  local json = guest.tools.json
+---@param owner "bot"|"policy"
+return function(guest, owner)
+  local ask, now = guest.ask, guest.tools.now
+  local encode_json, decode_json = guest.tools.json.encode, guest.tools.json.decode
   local stores = {}
-  local by_room = {}    -- false: the script's own
-  local touched = false -- something was written, or a table was read, since the last commit
+  local by_room, rooms = {}, 0                      -- those in memory
+  local asleep = setmetatable({}, { __mode = "v" }) -- those that are not, but the script has them
+  local active = {}       -- stores that have something to be committed or compared
+  local is_touched = false
 
-  local function encode(store, key, value)
-    if value == nil then return nil end
-    local text, message = json.encode(value)
-    if not text then error(("%s.%s: %s"):format(store.name, key, message), 3) end
-    return text
+  local function touch(store)
+    active[store] = true
+    is_touched = true
   end
 
-  -- Notes a key's text; refuses what makes the store too large.
-  local function note(store, key, text, level)
+  -- ---- a value ---------------------------------------------------------------------------------
+
+  -- Takes a key's new text; or returns what is wrong with it.
+  local function note(store, key, text)
     local before = store.texts[key]
-    local bytes = store.bytes - (before and #key + #before or 0) + (text and #key + #text or 0)
-    if bytes > MAX_BYTES and (not before or not text or #text > #before) then
-      error(("%s.%s: the store would have %d bytes; %d are the limit (ETOOBIG)"):format(
-        store.name, key, bytes, MAX_BYTES), level + 1)
+    local old = before and #key + #before or 0
+    local new = text and #key + #text or 0
+    local bytes = store.bytes - old + new
+    if bytes > MAX_BYTES and new > old then
+      return string.format("the store would have %d bytes; %d are the limit (ETOOBIG)", bytes,
+        MAX_BYTES)
     end
-    store.bytes = bytes
-    store.texts[key] = text
-    store.dirty[key] = true
+    store.bytes, store.texts[key], store.dirty[key] = bytes, text, true
+    store.changed = now()
+    touch(store)
   end
 
-  local function load(store)
-    local texts = guest.ask("load_store", store.room)
-    if store.values then return end -- another call was quicker
-    local values, bytes = {}, 0
-    for key, text in pairs(texts) do
-      values[key] = json.decode(text)
-      bytes = bytes + #key + #text
-    end
-    store.texts, store.bytes, store.values = texts, bytes, values
+  -- Encodes a key's value and takes that; or returns what is wrong with it.
+  local function put(store, key, value)
+    if value == nil then return note(store, key, nil) end
+    local text, problem = encode_json(value)
+    if not text then return problem end
+    if text ~= store.texts[key] then return note(store, key, text) end
   end
+
+  local function hold(store, key)
+    store.held[key] = true
+    touch(store)
+  end
+
+  local function load(store, level)
+    local texts, message, code = ask("load_store", store.room)
+    if store.texts then return end -- another call was quicker
+    if not texts then
+      error(string.format("%s: cannot be read: %s (%s)", store.name, message, code), level + 1)
+    end
+    local bytes = 0
+    for key, text in pairs(texts) do bytes = bytes + #key + #text end
+    store.texts, store.values, store.bytes = texts, {}, bytes
+    asleep[store.room], by_room[store.room] = nil, store
+    if store.room then rooms = rooms + 1 end
+  end
+
+  -- ---- fields ----------------------------------------------------------------------------------
 
   local function read(store, key)
-    if not store.values then load(store) end
+    if not store.texts then load(store, 3) end
     local value = store.values[key]
-    if type(value) == "table" then
-      store.handed_out[key] = true
-      touched = true
+    if value == nil then
+      local text = store.texts[key]
+      if text == nil then return nil end
+      local problem
+      value, problem = decode_json(text)
+      if value == nil then
+        error(string.format("%s.%s: what is stored is broken: %s", store.name, key, problem), 3)
+      end
+      store.values[key] = value
     end
+    if type(value) == "table" then hold(store, key) end
     return value
   end
 
   local function write(store, key, value)
+    if not store.texts then load(store, 3) end
     if type(key) ~= "string" then
-      error(("%s: a key must be a string, not %s"):format(store.name, type(key)), 3)
+      error(string.format("%s: a key must be a string, not a %s", store.name, type(key)), 3)
     end
-    if not store.values then load(store) end
-    note(store, key, encode(store, key, value), 3)
+    local problem = put(store, key, value)
+    if problem then error(string.format("%s.%s: %s", store.name, key, problem), 3) end
     store.values[key] = value
-    touched = true
-    if type(value) == "table" then store.handed_out[key] = true end
+    if type(value) == "table" then hold(store, key) end
   end
 
+  -- ---- a store ---------------------------------------------------------------------------------
+
+  -- Goes through the keys that are there now, in order.
   local function each(store)
-    if not store.values then load(store) end
-    return function(_, key)
-      key = next(store.values, key)
-      if key ~= nil then return key, read(store, key) end
+    if not store.texts then load(store, 3) end
+    local keys, index = {}, 0
+    for key in pairs(store.texts) do keys[#keys + 1] = key end
+    table.sort(keys)
+    return function()
+      repeat
+        index = index + 1
+        local key = keys[index]
+        if key == nil then return nil end
+      until store.texts[key] ~= nil
+      return keys[index], read(store, keys[index])
     end
   end
 
-  local function new_store(room)
-    local store = {
-      room = room, name = room and ("store of %s"):format(room) or "store",
-      dirty = {}, handed_out = {}, bytes = 0,
-    }
-    store.proxy = setmetatable({}, {
-      __index = function(_, key) return read(store, key) end,
+  local function new_proxy(store)
+    return setmetatable({}, {
+      __index = function(_, key) return (read(store, key)) end,
       __newindex = function(_, key, value) write(store, key, value) end,
       __pairs = function(proxy) return each(store), proxy, nil end,
       __metatable = false,
     })
+  end
+
+  local function new_store(room)
+    local name = room and string.format("%s: store of %s", owner, room) or owner .. ".store"
+    local store = { room = room, name = name, bytes = 0, used = 0, changed = -math.huge }
+    store.dirty, store.held, store.problems = {}, {}, {}
+    store.proxy = new_proxy(store)
     return store
   end
 
-  --- The store of a room, or the script's own.
-  ---@param room string|false
+  -- ---- for the guest ---------------------------------------------------------------------------
+
+  --- The script's own. Awaits it.
   ---@return table
-  function stores.of(room)
-    local store = by_room[room]
-    if not store then
-      store = new_store(room)
-      by_room[room] = store
-    end
+  function stores.open()
+    local store = new_store(false)
+    load(store, 0)
     return store.proxy
   end
 
-  -- Tables that were changed in place.
-  local function note_changes(store)
-    for key in pairs(store.handed_out) do
-      local ok, problem = pcall(function()
-        local text = encode(store, key, store.values[key])
-        if text ~= store.texts[key] then note(store, key, text, 1) end
-      end)
-      if not ok then guest.ask("fail", tostring(problem), "commit") end
+  --- The store of a room. Awaits it when it is not in memory; errors are about the caller of who
+  --- calls this.
+  ---@param room string with or without "room:"
+  ---@return table
+  function stores.of(room)
+    room = string.gsub(room, "^room:", "", 1)
+    local store = by_room[room] or asleep[room]
+    if not store then
+      store = new_store(room)
+      asleep[room] = store
     end
-    store.handed_out = {}
+    if not store.texts then load(store, 2) end
+    store.used = now()
+    return store.proxy
+  end
+
+  -- ---- commits ---------------------------------------------------------------------------------
+
+  -- What cannot be kept is told once.
+  local function compare(store, news)
+    for key in pairs(store.held) do
+      local problem = put(store, key, store.values[key])
+      if problem and problem ~= store.problems[key] then
+        news[#news + 1] = string.format("%s.%s: %s", store.name, key, problem)
+      end
+      store.problems[key] = problem
+    end
+  end
+
+  local function collect(store, list)
+    for key in pairs(store.dirty) do
+      list[#list + 1] = { room = store.room, key = key, value = store.texts[key] }
+    end
+    store.dirty = {}
+  end
+
+  local function is_unused(store)
+    return store.room and not active[store] and now() - store.changed > KEPT_SECONDS
+  end
+
+  -- Rooms' stores that have not been used for longest, as long as there are too many.
+  local function unload()
+    if rooms <= MAX_ROOMS then return end
+    local unused = {}
+    for _, store in pairs(by_room) do
+      if is_unused(store) then unused[#unused + 1] = store end
+    end
+    table.sort(unused, function(a, b) return a.used < b.used end)
+    for index = 1, math.min(#unused, rooms - MAX_ROOMS) do
+      local store = unused[index]
+      store.texts, store.values = nil, nil
+      by_room[store.room], asleep[store.room] = nil, store
+      rooms = rooms - 1
+    end
   end
 
   --- What has changed since the last call.
   ---@return { room: string|false, key: string, value: string? }[]
   function stores.changes()
-    local list = {}
-    touched = false
-    for room, store in pairs(by_room) do
-      if store.values then note_changes(store) end
-      for key in pairs(store.dirty) do
-        list[#list + 1] = { room = room, key = key, value = store.texts[key] }
-      end
-      store.dirty = {}
+    local list, news, checked = {}, {}, active
+    active, is_touched = {}, false
+    for store in pairs(checked) do
+      compare(store, news)
+      collect(store, list)
+      if store.room and guest.running == 0 then store.held = {} end
+      if next(store.held) then touch(store) end
     end
+    if guest.running == 0 then unload() end
+    for _, problem in ipairs(news) do ask("fail", problem, "commit") end
     return list
   end
 
   --- Is there, perhaps, something to be committed?
   ---@return boolean
-  function stores.is_touched() return touched end
+  function stores.is_touched() return is_touched end
 
   guest.stores = stores
   return stores

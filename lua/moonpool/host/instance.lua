@@ -85,9 +85,10 @@ local function boot(self, script)
   local outcome, problem = conclude(self, {}, self.isolate:boot(guest_code.boot(), "=guest"))
   if outcome ~= "done" then return nil, explain(self, outcome, problem) end
   local description
-  outcome, description = self:call({}, "load", script.text, "@" .. script.path, script.kind,
-    script.name, script.options, script.grants)
+  outcome, description, problem = self:call({}, "load", script.text, "@" .. script.path,
+    script.kind, script.name, script.options, script.grants)
   if outcome ~= "done" then return nil, explain(self, outcome, description) end
+  if not description then return nil, problem end
   self.description = description
   return self
 end
