@@ -40,8 +40,6 @@ function asks.source(_, _, name)
   return text, text and "@" .. path or message
 end
 
-function asks.load_store(_, context, room) return context.box.stores[room] or {} end
-
 function asks.log(_, context, level, text) table.insert(context.box.log, level .. ": " .. text) end
 
 function asks.fail(_, context, text) table.insert(context.box.failures, text) end
@@ -83,6 +81,7 @@ function box_methods:close() self.instance:close() end
 
 local function load(self, options)
   local path = self.path
+  local own = { load_store = function(_, _, room) return self.stores[room] or {} end }
   local made, message = instance.load({
     kind = "policy", name = self.name, path = path, text = assert(read(path)), options = options,
     grants = {}, memory = 16 << 20, budget = 1, seed = 1,
@@ -90,7 +89,7 @@ local function load(self, options)
       self.isolate = isolate
       set_clock(self)
     end,
-  }, asks)
+  }, setmetatable(own, { __index = asks }))
   if not made then error(message, 0) end
   self.instance = made
 end

@@ -100,6 +100,7 @@ return function(guest)
   ---@return boolean is_touched
   function handlers.judge(event, request, pattern_id)
     local text
+    stores.refresh()
     for _, entry in ipairs(functions_of(event, pattern_id)) do
       local kind, value = judge_one(event, entry.fn, request)
       if kind == "failed" or kind == "reject" then return kind, value, stores.is_touched() end

@@ -7,10 +7,14 @@
 -- commit, and compared. The script's own store does so with all tables that it has ever handed out,
 -- since a script may well keep one in a local; a room's with those of the functions that have run
 -- since the last commit, as there may be many rooms.
+--
+-- A bot is one script in one process. A policy may judge in many, which share its stores: so it
+-- reads them again, every now and then, before it judges.
 
 local MAX_BYTES = 65536 -- of a store, its keys and values in JSON
 local MAX_ROOMS = 100   -- stores of rooms that are kept in memory, when more are not in use
 local KEPT_SECONDS = 60 -- after its last change a room's store stays: that may not be in Redis yet
+local STALE_SECONDS = 2 -- after which a policy reads a store again; likewise after a change
 
 ---@class moonpool.guest.store
 ---@field room string|false false: the script's own
@@ -23,6 +27,8 @@ local KEPT_SECONDS = 60 -- after its last change a room's store stays: that may 
 ---@field problems table<string, string> why keys cannot be committed, as told
 ---@field used number when it was asked for last
 ---@field changed number when it was changed last
+---@field read_at number when it was read from Redis last
+---@field is_used boolean since then
 
 ---@param guest moonpool.guest
 ---@param owner "bot"|"policy"
@@ -79,6 +85,7 @@ return function(guest, owner)
     local bytes = 0
     for key, text in pairs(texts) do bytes = bytes + #key + #text end
     store.texts, store.values, store.bytes = texts, {}, bytes
+    store.read_at, store.is_used = now(), false
     asleep[store.room], by_room[store.room] = nil, store
     if store.room then rooms = rooms + 1 end
   end
@@ -87,6 +94,7 @@ return function(guest, owner)
 
   local function read(store, key)
     if not store.texts then load(store, 3) end
+    store.is_used = true
     local value = store.values[key]
     if value == nil then
       local text = store.texts[key]
@@ -148,6 +156,36 @@ return function(guest, owner)
     return store
   end
 
+  -- ---- reading again ---------------------------------------------------------------------------
+
+  local function has_changes(store)
+    for key in pairs(store.held) do
+      if encode_json(store.values[key]) ~= store.texts[key] then return true end
+    end
+    return next(store.dirty) ~= nil
+  end
+
+  local function replace(store, texts)
+    local bytes = 0
+    for key in pairs(store.texts) do
+      if texts[key] ~= store.texts[key] then store.values[key], store.held[key] = nil, nil end
+    end
+    for key, text in pairs(texts) do bytes = bytes + #key + #text end
+    store.texts, store.bytes = texts, bytes
+  end
+
+  -- Unless something of it may not be in Redis yet. Where that cannot be had, what is known counts.
+  local function refresh(store)
+    local at = now()
+    if at - store.read_at < STALE_SECONDS or at - store.changed < STALE_SECONDS then return end
+    if has_changes(store) then return end
+    store.read_at, store.is_used = at, false
+    local texts = ask("load_store", store.room)
+    if texts and store.texts and at > store.changed and not has_changes(store) then
+      replace(store, texts)
+    end
+  end
+
   -- ---- for the guest ---------------------------------------------------------------------------
 
   --- The script's own. Awaits it.
@@ -169,9 +207,15 @@ return function(guest, owner)
       store = new_store(room)
       asleep[room] = store
     end
-    if not store.texts then load(store, 2) end
+    if not store.texts then load(store, 2) elseif owner == "policy" then refresh(store) end
     store.used = now()
     return store.proxy
+  end
+
+  --- Reads the script's own again, when it is used and that is due. Awaits it.
+  function stores.refresh()
+    local store = by_room[false]
+    if store.is_used then refresh(store) end
   end
 
   -- ---- commits ---------------------------------------------------------------------------------
