@@ -34,7 +34,10 @@ local function is_link(word) return word:find "^%a[%w+.-]*://" ~= nil end
 policy:on("publish", function(request)
   local text = request.text
   if not text or not is_judged(request) then return end
-  local said = text:gsub("%S+", function(word) return is_link(word) and "" or nil end)
+  local said = text
+  if text:find("://", 1, true) then
+    said = text:gsub("%S+", function(word) return is_link(word) and "" or nil end)
+  end
   local capitals, letters = count(said)
   if letters < own.letters or capitals < own.share * letters then return end
   if own.action == "reject" then return policy.reject "do not shout: too many capital letters" end
