@@ -106,10 +106,24 @@ static int is_array(lua_State *L, int index) {
   return lua_rawlen(L, index) > 0;
 }
 
+/* Has the table nothing but its list of `n` elements? */
+static int is_only_list(lua_State *L, int index, lua_Integer n) {
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    int is_element = lua_isinteger(L, -2);
+    lua_Integer key = is_element ? lua_tointeger(L, -2) : 0;
+    if (is_element && key >= 1 && key <= n) continue;
+    lua_pop(L, 2);
+    return 0;
+  }
+  return 1;
+}
+
 static json_t *array_at(encoder *e, int index, int depth) {
   lua_State *L = e->L;
-  json_t *array = json_array();
   lua_Integer n = (lua_Integer)lua_rawlen(L, index);
+  if (!is_only_list(L, index, n))
+    return fail(e, "JSON: a table is both a list and an object%s", "");
+  json_t *array = json_array();
   for (lua_Integer i = 1; array && i <= n; i++) {
     lua_rawgeti(L, index, i);
     json_t *value = value_at(e, lua_gettop(L), depth);

@@ -49,6 +49,16 @@ describe("json", function()
     assert.is_nil(getmetatable(json.decode "{}"))
   end)
 
+  it("refuses a list that has other members, instead of losing them", function()
+    for _, value in ipairs { { 1, 2, x = 3 }, { "a", [3] = "c", [9] = "d" },
+      json.array { x = 1 }, { 1, [1.5] = 2 } } do
+      local text, message, code = json.encode { value }
+      assert.same({ nil, "JSON: a table is both a list and an object", "EARG" },
+        { text, message, code })
+    end
+    assert.equal("[1,null,3]", json.encode { 1, nil, 3 })
+  end)
+
   it("has null for null, inside lists too", function()
     assert.equal(null, json.decode "null")
     assert.same({ 1, null, 3 }, setmetatable(json.decode "[1,null,3]", nil))

@@ -3,13 +3,14 @@
 --   local guest_box = require "spec.support.guest_box"
 --   local box = guest_box.bot [[ bot:on("publish", …) ]]     or guest_box.policy; raises what load
 --                                answers when it fails. A second argument:
---     options=, grants=, name=, memory=, budget=
+--     options=, grants=, name=, memory=, budget=, clock = seconds, from when it is loaded
 --     stores = { [room or false] = { key = JSON } }, kept by box:commit()
 --     files = { name = text } for require
 --   box:event(event, ...)        hands over an event; returns what the guest answers
 --   box:say(user, text)          a message in room "pool", and box:message { … } for any
 --   box:begin(event, ...)        likewise, but stops at a sleep: a call; box:wake(call) goes on
 --   box:judge(request, event)    request: a text, or a table
+--   box:set_clock(seconds)       both clocks
 --   box:commit()                 the changes by room and key, which are kept in box.stores
 --   box.said                     { room, text, options } each; box:texts() only texts, and clears
 --   box.failures, box.log, box.timers[id], box.patterns[id], box.loaded (rooms, in order)
@@ -139,6 +140,8 @@ function box_methods:commit()
   return changes
 end
 
+function box_methods:set_clock(seconds) self.isolate:set_clock(seconds, seconds) end
+
 function box_methods:close() self.isolate:close() end
 
 -- ---- loading ---------------------------------------------------------------------------------
@@ -153,6 +156,7 @@ local function load(kind, text, options)
     required = {}, stores = options.stores or {}, files = options.files or {}, last_id = 0,
   }, box_mt)
   open[#open + 1] = self
+  if options.clock then self:set_clock(options.clock) end
   done(go_on(self, self.isolate:boot(guest_code.boot(), "=guest")))
   local description, problem = self:event("load", text, "@script.lua", kind,
     options.name or "script", options.options or {}, options.grants or {})

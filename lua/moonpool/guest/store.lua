@@ -28,7 +28,7 @@ local STALE_SECONDS = 2 -- after which a policy reads a store again; likewise af
 ---@field used number when it was asked for last
 ---@field changed number when it was changed last
 ---@field read_at number when it was read from Redis last
----@field is_used boolean since then
+---@field is_used boolean the script has read it
 
 ---@param guest moonpool.guest
 ---@param owner "bot"|"policy"
@@ -65,9 +65,9 @@ return function(guest, owner)
 
   -- Encodes a key's value and takes that; or returns what is wrong with it.
   local function put(store, key, value)
-    if value == nil then return note(store, key, nil) end
-    local text, problem = encode_json(value)
-    if not text then return problem end
+    local text, problem
+    if value ~= nil then text, problem = encode_json(value) end
+    if problem then return problem end
     if text ~= store.texts[key] then return note(store, key, text) end
   end
 
@@ -85,16 +85,52 @@ return function(guest, owner)
     local bytes = 0
     for key, text in pairs(texts) do bytes = bytes + #key + #text end
     store.texts, store.values, store.bytes = texts, {}, bytes
-    store.read_at, store.is_used = now(), false
+    store.read_at = now()
     asleep[store.room], by_room[store.room] = nil, store
     if store.room then rooms = rooms + 1 end
+  end
+
+  -- ---- reading again ---------------------------------------------------------------------------
+
+  local function has_changes(store)
+    for key in pairs(store.held) do
+      if encode_json(store.values[key]) ~= store.texts[key] then return true end
+    end
+    return next(store.dirty) ~= nil
+  end
+
+  local function replace(store, texts)
+    local bytes = 0
+    for key in pairs(store.texts) do
+      if texts[key] ~= store.texts[key] then store.values[key], store.held[key] = nil, nil end
+    end
+    for key, text in pairs(texts) do bytes = bytes + #key + #text end
+    store.texts, store.bytes = texts, bytes
+  end
+
+  -- Unless something of it may not be in Redis yet. Where that cannot be had, what is known counts.
+  local function refresh(store)
+    local at = now()
+    if at - store.read_at < STALE_SECONDS or at - store.changed < STALE_SECONDS then return end
+    if has_changes(store) then return end
+    store.read_at = at
+    local texts = ask("load_store", store.room)
+    if texts and store.texts and at > store.changed and not has_changes(store) then
+      replace(store, texts)
+    end
+  end
+
+  -- It may be long since the script was loaded. Where nothing can be awaited, what is known counts.
+  local function begin_use(store)
+    store.is_used = true
+    if owner == "policy" then pcall(refresh, store) end
   end
 
   -- ---- fields ----------------------------------------------------------------------------------
 
   local function read(store, key)
     if not store.texts then load(store, 3) end
-    store.is_used = true
+    if not store.is_used then begin_use(store) end
     local value = store.values[key]
     if value == nil then
       local text = store.texts[key]
@@ -154,36 +190,6 @@ return function(guest, owner)
     store.dirty, store.held, store.problems = {}, {}, {}
     store.proxy = new_proxy(store)
     return store
-  end
-
-  -- ---- reading again ---------------------------------------------------------------------------
-
-  local function has_changes(store)
-    for key in pairs(store.held) do
-      if encode_json(store.values[key]) ~= store.texts[key] then return true end
-    end
-    return next(store.dirty) ~= nil
-  end
-
-  local function replace(store, texts)
-    local bytes = 0
-    for key in pairs(store.texts) do
-      if texts[key] ~= store.texts[key] then store.values[key], store.held[key] = nil, nil end
-    end
-    for key, text in pairs(texts) do bytes = bytes + #key + #text end
-    store.texts, store.bytes = texts, bytes
-  end
-
-  -- Unless something of it may not be in Redis yet. Where that cannot be had, what is known counts.
-  local function refresh(store)
-    local at = now()
-    if at - store.read_at < STALE_SECONDS or at - store.changed < STALE_SECONDS then return end
-    if has_changes(store) then return end
-    store.read_at, store.is_used = at, false
-    local texts = ask("load_store", store.room)
-    if texts and store.texts and at > store.changed and not has_changes(store) then
-      replace(store, texts)
-    end
   end
 
   -- ---- for the guest ---------------------------------------------------------------------------
