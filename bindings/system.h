@@ -31,6 +31,9 @@ int mp_lines_open(lua_State *L);
 /* signal(name, fn) → handle; bindings/signal.c */
 int mp_signal_open(lua_State *L);
 
+/* watch(path, fn) → handle; bindings/fs_event.c */
+int mp_fs_watch_open(lua_State *L);
+
 /* latch() → latch; bindings/latch.c */
 int mp_latch_new(lua_State *L);
 
