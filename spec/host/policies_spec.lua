@@ -232,6 +232,16 @@ describe("a chain of policies", function()
     end)
   end)
 
+  it("asks nobody else, and logs no more, when a policy hangs", function()
+    local log, after = new_log(), policy("b", allow)
+    judge({ policy("a", function()
+      moonpool.sleep(0.1)
+      return "rewrite", "late"
+    end), after }, nil, nil, { policy_timeout = 0.02, log = log })
+    assert.equal(0, after.asked)
+    assert.equal(1, #log.lines)
+  end)
+
   it("waits for policies that await", function()
     local function slow(asked)
       moonpool.sleep(0.001)
@@ -307,6 +317,20 @@ describe("a chain of policies", function()
         verdict)
       assert.same({ true }, flags)
       assert.same({}, log.lines)
+    end)
+
+    it("what the others say when one hangs", function()
+      local opinions = explain({
+        policy("hangs", function()
+          moonpool.sleep(0.1)
+          return "allow"
+        end, { priority = 1 }), policy("other", allow),
+      }, nil, { policy_timeout = 0.02 })
+      assert.same({
+        { policy = "hangs", verdict = "reject", reason = "policy hangs failed",
+          failure = "no answer within 0.02 s", is_again = false },
+        { policy = "other", verdict = "allow", is_again = false },
+      }, opinions)
     end)
 
     it("an empty chain, too", function()

@@ -6,7 +6,9 @@
 -- (request.is_again). Should one of them want to rewrite it once more, the policies do not agree on
 -- a text, and it is rejected: so nothing is published that one of them has not seen. A policy that
 -- fails, is killed or takes too long rejects.
+local now = require("moonpool.core").now
 local policy_opinion = require "moonpool.host.policy_opinion"
+local within = require "moonpool.host.within"
 
 local policies = {}
 
@@ -66,8 +68,9 @@ local function copy(request)
   return own
 end
 
--- A judgement under way: whom to ask, the request as it is by now, who has rewritten it last, and
--- who was the first to reject it. `note` hears every opinion. goes_on: after a rejection, too.
+-- A judgement under way: whom to ask, the request as it is by now, who is being asked (name) since
+-- when (began), who has rewritten it last, and who was the first to reject it. `note` hears every
+-- opinion. goes_on: after a rejection and a policy that hangs, too; is_left: nobody waits for it.
 local function begin(self, event, request, note, goes_on)
   local own = copy(request)
   if not own.channel and own.room then own.channel = "room:" .. own.room end
@@ -84,7 +87,10 @@ end
 local function ask(run, index)
   local question = run.questions[index]
   local name = question.policy.name
-  local verdict, value, failure = policy_opinion.of(question, run.request, run.timeout)
+  run.name, run.began = name, now()
+  local verdict, value, failure =
+    policy_opinion.of(question, run.request, run.goes_on and run.timeout)
+  if run.is_left then return end
   if verdict == "rewrite" and run.request.is_again then
     verdict = "reject"
     value = ("the policies %s and %s do not agree on a text"):format(name, run.rewriter)
@@ -99,6 +105,7 @@ local function go_down(run, last)
   local place
   for index = 1, last do
     local name, verdict, value = ask(run, index)
+    if run.is_left then return end
     if verdict == "reject" then
       if not run.rejected_by then run.rejected_by, run.reason = name, value end
       if not run.goes_on then return end
@@ -109,12 +116,25 @@ local function go_down(run, last)
   return place
 end
 
-local function conclude(run)
+local function go_through(run)
   local place = go_down(run, #run.questions)
   if place and place > 1 then
     run.request.is_again = true
     go_down(run, place - 1)
   end
+end
+
+-- In one task for all policies: it is left when one of them hangs.
+local function go_through_in_time(run)
+  local ok, problem = within.steps(run.timeout, run, go_through, run)
+  if ok then return end
+  if ok == false then error(problem, 0) end
+  run.is_left = true
+  run.rejected_by, run.reason = run.name, policy_opinion.failed(run.name)
+  run.note(run.name, run.request, "reject", run.reason, policy_opinion.lateness(run.timeout))
+end
+
+local function conclude(run)
   local is_rewritten = run.rewriter ~= nil
   if run.rejected_by then
     return { verdict = "reject", policy = run.rejected_by, reason = run.reason,
@@ -147,7 +167,9 @@ local function ignore() end
 ---@return moonpool.policy_verdict
 function methods:judge(event, request)
   local note = self.log and new_logger(self.log, event) or ignore
-  return conclude(begin(self, event, request, note, false))
+  local run = begin(self, event, request, note, false)
+  if #run.questions > 0 then go_through_in_time(run) end
+  return conclude(run)
 end
 
 --- What each policy says, also after a rejection, each to the text as it is by then. Nothing comes
@@ -166,6 +188,7 @@ function methods:explain(event, request)
     }
   end, true)
   run.request.is_explained = true
+  go_through(run)
   return opinions, conclude(run)
 end
 

@@ -65,27 +65,41 @@ local function check(event, verdict, value)
 end
 
 local function ask(question, request, timeout)
-  local policy, event = question.policy, question.event
-  local ok, verdict, value =
-    within(timeout, policy.judge, policy, event, request, question.pattern_id)
-  if ok == nil then return nil, ("no answer within %g s"):format(timeout) end
+  local policy, event, id = question.policy, question.event, question.pattern_id
+  local ok, verdict, value
+  if timeout then
+    ok, verdict, value = within.call(timeout, policy.judge, policy, event, request, id)
+    if ok == nil then return nil, policy_opinion.lateness(timeout) end
+  else
+    ok, verdict, value = pcall(policy.judge, policy, event, request, id)
+  end
   if not ok then return nil, tostring(verdict) end
   verdict, value = check(event, verdict, value)
   if verdict == "rewrite" and value == request.text then return "allow" end
   return verdict, value
 end
 
+--- What a policy has failed of that takes too long.
+---@param timeout number seconds
+---@return string
+function policy_opinion.lateness(timeout) return ("no answer within %g s"):format(timeout) end
+
+--- What its user reads when a policy has failed.
+---@param name string
+---@return string
+function policy_opinion.failed(name) return ("policy %s failed"):format(name) end
+
 --- Has a policy judge a request. Awaits its answer.
 ---@param question { policy: moonpool.policy_actor, event: string, pattern_id: any }
 ---@param request moonpool.policy_request
----@param timeout number seconds
+---@param timeout? number seconds; nil: the caller sees to it
 ---@return "allow"|"reject"|"rewrite" verdict
 ---@return string? value the reason, or another text than the request's
 ---@return string? failure why it gave no verdict of its own
 function policy_opinion.of(question, request, timeout)
   local verdict, value = ask(question, request, timeout)
   if verdict then return verdict, value end
-  return "reject", ("policy %s failed"):format(question.policy.name), value
+  return "reject", policy_opinion.failed(question.policy.name), value
 end
 
 return policy_opinion
