@@ -3,9 +3,6 @@
 local MAX_TIMERS = 1000
 local LONGEST = 3600 -- seconds after which the time of day is looked at again, which may be set
 
----@class moonpool.bot.timer
----@field close fun() ends it; harmless when called twice
-
 ---@param guest moonpool.guest
 return function(guest)
   local ask, time = guest.ask, guest.tools.time
@@ -43,7 +40,7 @@ return function(guest)
   ---@param seconds number
   ---@param fn fun()
   ---@param is_repeated boolean
-  ---@return moonpool.bot.timer
+  ---@return moonpool.script.timer
   function timers.after(method, seconds, fn, is_repeated)
     local id = new({ fn = fn, is_repeated = is_repeated }, method)
     ask("timer", id, seconds, is_repeated)
@@ -53,7 +50,7 @@ return function(guest)
   --- Calls fn at a time of day.
   ---@param at number seconds since 1970
   ---@param fn fun()
-  ---@return moonpool.bot.timer
+  ---@return moonpool.script.timer
   function timers.at(at, fn)
     local id = new({ fn = fn, at = at }, "bot:at")
     wait_for(id, at)
