@@ -1,4 +1,5 @@
 local guest_box = require "spec.support.guest_box"
+local moonpool = require "moonpool"
 
 -- What load answers for a script that cannot be loaded.
 local function problem_of(script, options)
@@ -264,6 +265,13 @@ describe("guest bot", function()
       assert.same({ "info: nil\trefused\tEPERM" }, box.log)
     end)
 
+    it("is for when the script runs", function()
+      assert.matches('script.lua:1: bot:say: the script is being loaded; do it in bot:on("start"',
+        problem_of 'bot:say("pool", "x")', 1, true)
+      assert.matches("script.lua:1: bot:delete: the script is being loaded",
+        problem_of 'bot:delete("pool", "1-1")', 1, true)
+    end)
+
     it("asks the host about rooms", function()
       local box = guest_box.bot [[
         bot:on("start", function()
@@ -284,8 +292,12 @@ describe("guest bot", function()
       assert.matches("field 'redis'", problem_of "bot.redis:get 'x'", 1, true)
       local box = guest_box.bot([[
         bot:on("start", function() bot.redis:get("k") bot.redis:call("SET", "k", 1) end)
+        bot:on("stop", function() bot.redis:set("k", {}) end)
       ]], { grants = { redis = true } })
       box:event "start"
+      box:event "stop"
+      assert.matches("script.lua:2: bot.redis: argument 2: a string or number is needed, not table",
+        box.failures[1], 1, true)
       assert.same({ { "redis", "get", "k" }, { "redis", "SET", "k", 1 } }, box.asked)
     end)
   end)
@@ -304,6 +316,19 @@ describe("guest bot", function()
       assert.same({ "info: ab\tnil\t1.5", "info: two words", "info: ab", "info: a", "info: b" },
         box.log)
     end)
+
+    it("has long lines cut, and not too many that had to wait", function()
+      local box = guest_box.bot [[
+        bot:on("publish", function()
+          print(("x"):rep(1000000))
+          local text = ("x"):rep(150):gsub("x", print)
+        end)
+      ]]
+      box:say("ann", "ab")
+      assert.equal(#"info: " + 8192 + #"…", #box.log[1])
+      assert.equal(102, #box.log)
+      assert.equal("warning: 50 more lines were dropped", box.log[102])
+    end)
   end)
 
   describe("upgrades", function()
@@ -317,6 +342,29 @@ describe("guest bot", function()
       ]]
       box:event("upgrade", state)
       assert.same({ "72table" }, box:texts())
+    end)
+
+    it("leave out of the state what cannot be handed over, and say so", function()
+      local box = guest_box.bot [[
+        bot.state = { good = { 1, { a = bot.null } }, f = { { print } }, [true] = 1 }
+        bot.state.loop = bot.state
+        bot.state.co = coroutine.create(print)
+        bot.state.keys = { [print] = 1 }
+      ]]
+      local state = box:event "state"
+      assert.same({ good = { 1, { a = moonpool.null } }, [true] = 1 }, state)
+      table.sort(box.failures)
+      assert.same({
+        "state: bot.state.co is not handed over: it has a thread",
+        "state: bot.state.f is not handed over: it has a function",
+        "state: bot.state.keys is not handed over: it has a key that is a function",
+      }, { box.failures[1], box.failures[2], box.failures[3] })
+      assert.matches("^state: bot.state.loop is not handed over: it", box.failures[4])
+      box = guest_box.bot "bot.state = 7"
+      assert.same({}, box:event "state")
+      assert.same({ "state: bot.state is not handed over: it must be a table" }, box.failures)
+      box:event("upgrade", { a = 1 })
+      assert.same({ a = 1 }, box:event "state")
     end)
 
     it("give the state to who wants it", function()

@@ -98,17 +98,22 @@ return function(guest)
     return stores.is_touched()
   end
 
-  function handlers.state() return fields.state end
+  -- What the next version gets.
+  function handlers.state()
+    if type(fields.state) ~= "table" then
+      guest.ask("fail", "bot.state is not handed over: it must be a table", "state")
+      return {}
+    end
+    local state, problems = tools.module "plain"(fields.state, tools.null)
+    for _, problem in ipairs(problems) do guest.ask("fail", "bot.state." .. problem, "state") end
+    return state
+  end
 
   -- What the version before had in its state counts more than what this one has begun with. It has
   -- been given what to do then, or begins as it would otherwise.
   function handlers.upgrade(state)
-    local own = fields.state
-    if type(state) == "table" and type(own) == "table" then
-      for key, value in next, state do rawset(own, key, value) end
-    elseif state ~= nil then
-      fields.state = state
-    end
+    if type(fields.state) ~= "table" then fields.state = {} end
+    for key, value in next, state or {} do rawset(fields.state, key, value) end
     local has_functions = #hooks:list "upgrade" > 0
     if has_functions then fire("upgrade", state or {}) else fire "start" end
     return stores.is_touched()

@@ -10,7 +10,7 @@ local ask, tools = ...
 
 local OWN = { "string", "table", "math" } -- what the guest uses
 local MAX_TRACE, TRACE_HEAD = 16384, 4096 -- bytes of what is told of a failure
-local MAX_QUEUED = 100                    -- lines for the log
+local MAX_QUEUED, MAX_LINE = 100, 8192    -- lines for the log, bytes of one
 
 ---@class moonpool.guest
 ---@field ask fun(...: any): any
@@ -89,6 +89,7 @@ function guest.log(level, separator, ...)
   local words = table.pack(...)
   for index = 1, words.n do words[index] = tostring(words[index]) end
   local text = table.concat(words, separator)
+  if #text > MAX_LINE then text = string.sub(text, 1, MAX_LINE) .. "…" end
   if pcall(ask, "log", level, text) then return end
   if #queue < MAX_QUEUED then
     queue[#queue + 1] = { level = level, text = text }

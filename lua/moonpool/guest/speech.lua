@@ -8,16 +8,26 @@ return function(guest, fields)
   local ask, tools = guest.ask, guest.tools
   local check = tools.module "check"
 
+  -- A version that is being loaded may not come to run.
+  local function check_loaded(method)
+    if guest.is_loaded then return end
+    error(string.format("%s: the script is being loaded; do it in bot:on(\"start\", …) or later",
+      method), 3)
+  end
+
   function fields:say(room, text, options)
     check.type("string", room, "bot:say", "room")
     if type(text) == "number" then text = tostring(text) end
     check.type("string", text, "bot:say", "text")
-    return ask("say", room, text, check.options(options, SAY_OPTIONS, "bot:say"))
+    options = check.options(options, SAY_OPTIONS, "bot:say")
+    check_loaded "bot:say"
+    return ask("say", room, text, options)
   end
 
   function fields:delete(room, id)
     check.type("string", room, "bot:delete", "room")
     check.type("string", id, "bot:delete", "id")
+    check_loaded "bot:delete"
     return ask("delete", room, id)
   end
 
@@ -26,11 +36,22 @@ return function(guest, fields)
     ask("sleep", math.max(seconds, 0))
   end
 
+  local function ask_redis(...)
+    for index = 1, select("#", ...) do
+      local kind = type((select(index, ...)))
+      if kind ~= "string" and kind ~= "number" then
+        error(string.format("bot.redis: argument %d: a string or number is needed, not %s",
+          index - 1, kind), 2)
+      end
+    end
+    return ask("redis", ...)
+  end
+
   if guest.grants.redis then
     fields.redis = setmetatable({}, {
       __index = function(_, name)
-        if name == "call" then return function(_, ...) return ask("redis", ...) end end
-        return function(_, ...) return ask("redis", name, ...) end
+        if name == "call" then return function(_, ...) return ask_redis(...) end end
+        return function(_, ...) return ask_redis(name, ...) end
       end,
       __metatable = false,
     })

@@ -60,8 +60,9 @@ return function(guest)
   local function run(id, entry)
     if not entry.is_repeated then forget(id) end
     entry.is_running = true
-    guest.call("timer", entry.fn)
+    local ok, problem = pcall(guest.call, "timer", entry.fn)
     entry.is_running = false
+    if not ok then error(problem, 0) end -- there is no memory to tell of a failure
   end
 
   function guest.handlers.timer(id)
