@@ -46,9 +46,11 @@ int mp_stream_open(lua_State *L);
 /* listen(fd, options) → listener; bindings/listener.c */
 int mp_listener_open(lua_State *L);
 
-/* bind, connect_descriptor, socketpair, pipe, close_descriptor, notify; bindings/unix_socket.c */
+/* bind, connect_descriptor, peer_pid, socketpair, pipe, close_descriptor, notify:
+ * bindings/unix_socket.c */
 int mp_unix_bind(lua_State *L);
 int mp_unix_connect(lua_State *L);
+int mp_unix_peer_pid(lua_State *L);
 int mp_unix_pair(lua_State *L);
 int mp_pipe_pair(lua_State *L);
 int mp_close_descriptor(lua_State *L);

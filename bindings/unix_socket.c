@@ -84,6 +84,23 @@ int mp_unix_connect(lua_State *L) {
   return 1;
 }
 
+/* peer_pid(fd) → the id of the process that listens at the other end of a connected Unix socket;
+ * nil alone where the system does not tell */
+int mp_unix_peer_pid(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1);
+#ifdef SO_PEERCRED
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0) {
+    lua_pushinteger(L, peer.pid);
+    return 1;
+  }
+#endif
+  (void)fd;
+  lua_pushnil(L);
+  return 1;
+}
+
 static int push_two(lua_State *L, const int fds[2]) {
   for (int i = 0; i < 2; i++) fcntl(fds[i], F_SETFD, FD_CLOEXEC);
   lua_pushinteger(L, fds[0]);

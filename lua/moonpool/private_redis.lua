@@ -277,6 +277,16 @@ local function use_server(where, is_cancelled)
   return nil, message, code
 end
 
+--- The URL of the private Redis, whether it runs or not.
+---@return string? url
+---@return string? message
+---@return string? code "ESYS"
+function private_redis.url()
+  local where, message, code = places.find()
+  if not where then return nil, message, code end
+  return url_of(read_file(where.socket_note) or where.socket)
+end
+
 --- Makes sure that the private Redis runs, and that it goes on as long as this program uses it.
 --- Awaits; at most some ten seconds unless Redis has much to read.
 ---@param options? { is_cancelled?: fun(): boolean } asked while waiting

@@ -1,6 +1,6 @@
-local program = require "spec.support.program"
 local scratch = require "spec.support.scratch"
 local socket = require "socket.unix"
+local supervised = require "spec.support.supervised"
 local system = require("moonpool.core").system
 
 local READY = "worker:ready()"
@@ -17,17 +17,11 @@ describe("a supervisor", function()
   end)
 
   local function start(options, work, env)
-    local root = scratch.shell "pwd"
-    local all = { LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(root, root),
-      LUA_CPATH = root .. "/build/lua/?.so;;" }
-    for name, value in pairs(env or {}) do all[name] = value end
-    running = program.start { "lua5.4", root .. "/spec/support/supervised_process.lua", options,
-      work, env = all, cwd = folder }
-    running:expect "^supervisor"
+    running = supervised.start(options, work, { env = env, cwd = folder })
     return running
   end
 
-  local function next_worker() return tonumber((select(2, running:expect "^worker (%d+)$"))) end
+  local function next_worker() return supervised.next_worker(running) end
 
   it("starts a worker anew that was killed", function()
     start("{}", READY .. " tell 'runs'")

@@ -1,8 +1,10 @@
 --- moonpool chat: a room in a terminal, line by line.
 local arguments = require "moonpool.cli.arguments"
 local following = require "moonpool.cli.following"
+local host_control = require "moonpool.cli.host_control"
 local room_line = require "moonpool.cli.room_line"
 local room_name = require "moonpool.room_name"
+local speaker = require "moonpool.cli.speaker"
 local system = require("moonpool.core").system
 local terminal = require "moonpool.cli.terminal"
 
@@ -22,6 +24,9 @@ While you are in:
   /quit        leaves, as do the end of input and Ctrl-C
   //text       says "/text"
 
+When a host runs for this Redis (moonpool run), its policies judge whether you may join and what you
+say.
+
 Examples:
   moonpool chat lobby --as ann
   fortune | moonpool chat lobby --as oracle]]
@@ -35,10 +40,12 @@ function chat.configure(command)
     :convert(arguments.user)
   command:option("--last", "How many earlier messages to print (default: 10)."):argname("N")
     :convert(arguments.count):default("10"):show_default(false)
+  host_control.add_option(command)
 end
 
 ---@class moonpool.cli.chat.session
 ---@field room moonpool.room
+---@field speaker moonpool.cli.speaker
 ---@field user string
 ---@field context moonpool.cli.context
 ---@field is_live boolean what was said before we came has been printed
@@ -88,7 +95,7 @@ end
 
 local function send(session, message)
   session.sending = system.latch()
-  local id, reason, code, stored = session.room:say(message)
+  local id, reason, code, stored = session.speaker:say(message)
   if code == "EPARTIAL" then id = stored end
   if id then session.own[id] = true end
   session.sending:open()
@@ -153,6 +160,7 @@ end
 local function enter(session, last)
   local room, context = session.room, session.context
   local ok, message = following.begin(room, { last = last }, new_handlers(session))
+  if ok then ok, message = session.speaker:ask_to_join() end
   if ok then ok, message = room:join { user = session.user } end
   if not ok and not context.is_stopping then
     context:fail(("cannot enter %s: %s"):format(room.name, message))
@@ -173,8 +181,10 @@ end
 function chat.execute(args, context)
   local lines, message = system.lines(STDIN)
   if not lines then context:fail("standard input: " .. message) end
+  local room = assert(context:connect():room(args.room))
   local session = {
-    room = assert(context:connect():room(args.room)), user = args.user, context = context,
+    room = room, user = args.user, context = context,
+    speaker = speaker.new(room, args.user, args, context),
     is_live = false, own = {}, has_failed = false,
   }
   context:on_stop(function() lines:close() end)
@@ -187,6 +197,7 @@ function chat.execute(args, context)
     leave(session)
   end
   lines:close()
+  session.speaker:close()
   return session.has_failed and not is_terminal and 1 or 0
 end
 

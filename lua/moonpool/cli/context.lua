@@ -71,6 +71,14 @@ function context_methods:on_stop(fn)
   end
 end
 
+-- What the user has chosen, if anything.
+local function chosen_url(self)
+  if self.url or self.args.redis then return self.url or self.args.redis end
+  local url = os.getenv "REDIS_URL"
+  if url and url ~= "" then return url end
+  return self.private and self.private.url
+end
+
 local function acquire_private(self)
   self.is_acquiring = true
   local instance, message = private_redis.acquire {
@@ -87,10 +95,18 @@ end
 --- is acquired for this program then. Awaits. When that fails, the program ends with the reason.
 ---@return string
 function context_methods:redis_url()
-  if self.url or self.args.redis then return self.url or self.args.redis end
-  local url = os.getenv "REDIS_URL"
-  if url and url ~= "" then return url end
-  return self.private and self.private.url or acquire_private(self)
+  return chosen_url(self) or acquire_private(self)
+end
+
+--- The same, but the private Redis is not acquired: it may not run.
+---@return string
+function context_methods:known_url()
+  local url = chosen_url(self)
+  if url then return url end
+  local message
+  url, message = private_redis.url()
+  if not url then self:fail(message) end
+  return url
 end
 
 --- Has this Redis used, whatever the arguments say.

@@ -1,6 +1,8 @@
 --- moonpool say: says a text in a room, or each line of standard input.
 local arguments = require "moonpool.cli.arguments"
+local host_control = require "moonpool.cli.host_control"
 local room_name = require "moonpool.room_name"
+local speaker = require "moonpool.cli.speaker"
 local system = require("moonpool.core").system
 local window = require "moonpool.cli.window"
 
@@ -22,6 +24,9 @@ The first message that fails ends the program with exit status 1, and the error 
 those that were already on their way are still waited for. A message that was stored but could not
 be announced, or has not reached as many replicas as asked for, is told, its id is printed, and the
 exit status is 1 in the end.
+
+When a host runs for this Redis (moonpool run), its policies judge what is said: what they reject
+is told with the reason, what they rewrite is said as they have it.
 
 Examples:
   moonpool say lobby 'The tide is high.' --as harbour
@@ -57,10 +62,11 @@ function say.configure(command)
     .. " counts as said."):argname("D"):convert(to_durability)
   command:flag("--action", "As an action: \"* ann waves\".")
   arguments.add_history_options(command)
+  host_control.add_option(command)
 end
 
 ---@class moonpool.cli.say.stream
----@field room moonpool.room
+---@field speaker moonpool.cli.speaker
 ---@field args table
 ---@field context moonpool.cli.context
 ---@field lines table? what is read
@@ -71,8 +77,8 @@ end
 -- Says one text; acknowledgements come in the order of the calls, and so do the printed ids.
 local function say_one(stream, text, key, where)
   local args = stream.args
-  local id, message, code, stored = stream.room:say({ text = text, user = args.user,
-    type = args.action and "action" or nil }, { key = key })
+  local id, message, code, stored = stream.speaker:say({ text = text,
+    type = args.action and "action" or nil }, key)
   if code == "EPARTIAL" then
     stream.is_partial, id = true, stored
     stream.context:warn(where .. message)
@@ -109,12 +115,14 @@ function say.execute(args, context)
   local options = arguments.room_options(args)
   options.durability = args.durability
   local room = assert(context:connect():room(args.room, options))
-  local stream = { room = room, args = args, context = context, failed = 0, is_partial = false }
+  local stream = { speaker = speaker.new(room, args.user, args, context, options), args = args,
+    context = context, failed = 0, is_partial = false }
   if args.text then
     say_one(stream, args.text, args.key, "")
   else
     say_lines(stream)
   end
+  stream.speaker:close()
   if stream.failure then context:fail(stream.failure) end
   return stream.is_partial and 1 or 0
 end

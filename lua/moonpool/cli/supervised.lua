@@ -1,4 +1,5 @@
 --- A subcommand whose work is done by a worker, which a supervisor watches: both are this program.
+local control_place = require "moonpool.host.control_place"
 local supervisor = require "moonpool.host.supervisor"
 local worker = require "moonpool.host.worker"
 local system = require("moonpool.core").system
@@ -47,19 +48,40 @@ local function heed_signals(context, self)
   end)
 end
 
+-- The place of the host for this Redis, unless there is another host.
+local function claim_control(context, control, url)
+  local path, message = control.path or os.getenv "MOONPOOL_CONTROL", nil
+  local is_default = not path or path == ""
+  if is_default then path, message = control_place.path(url, control.name) end
+  local fd
+  if path then fd, message = control_place.claim(path) end
+  if fd then return path, fd end
+  if fd == nil and not is_default then context:fail("cannot listen for commands: " .. message) end
+  if control.is_quiet then return end
+  context:warn(fd == nil and "cannot listen for commands: " .. message or (
+    "another host runs for this Redis (%s): commands, say and chat go to that one"):format(message))
+end
+
 local function supervise(context, options)
   local all = { argv = supervisor.command(arg), log = function(line) context:warn(line) end }
   for name, value in pairs(options.supervisor or {}) do all[name] = value end
-  all.settings = { redis = context:redis_url() }
+  local url, path = context:redis_url(), nil
+  if options.control then path, all.control_fd = claim_control(context, options.control, url) end
+  all.settings = { redis = url, control = path }
   local self = supervisor.new(all)
   context:set_grace((all.drain or supervisor.DRAIN_SECONDS) + MARGIN_SECONDS)
   heed_signals(context, self)
   context:on_stop(function() self:stop() end)
-  return self:run()
+  local status = self:run()
+  if path then control_place.release(path, all.control_fd) end
+  return status
 end
 
 ---@class moonpool.cli.supervised.options
 ---@field supervisor? table limits for the supervisor: see moonpool.host.supervisor.options
+---@field control? { path: string?, name: string?, is_quiet: boolean? } listens for commands: the
+--- worker has worker.settings.control_fd for moonpool.host.control, unless another host has the
+--- place. `path` as --control gives it, `name` the host's; is_quiet: nothing is said of another one
 ---@field reload? fun(worker: moonpool.host.worker) reads the scripts again; awaited
 
 --- Runs the subcommand under a supervisor: in the process that the user has started this is the
