@@ -168,7 +168,7 @@ describe("guest bot", function()
       assert.equal("publish: script.lua:1: attempt to index a nil value (local 'n')\n" ..
         "stack traceback:\n\tscript.lua:1: in upvalue 'inner'\n" ..
         "\tscript.lua:2: in function <script.lua:2>", box.failures[1])
-      assert.matches("^publish: a table was raised\nstack traceback:", box.failures[2])
+      assert.matches("^publish: [^\n]*table[^\n]*\nstack traceback:", box.failures[2])
     end)
 
     it("that wait hold up no other", function()
