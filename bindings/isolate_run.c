@@ -143,19 +143,11 @@ static int enter_boot(lua_State *L) {
 
 /* ---- what comes of a slice ------------------------------------------------------------------- */
 
-static const char *plain_message(lua_State *co) {
-  switch (lua_type(co, -1)) {
-  case LUA_TSTRING: return lua_tostring(co, -1);
-  case LUA_TNUMBER: return "a number was raised";
-  case LUA_TNIL: return "nil was raised";
-  case LUA_TTABLE: return "a table was raised";
-  default: return "a value that is no string was raised";
-  }
-}
-
 static int describe(lua_State *L) {
   lua_State *co = lua_touserdata(L, 1);
-  luaL_traceback(L, L == co ? NULL : co, plain_message(co), 0);
+  const char *message = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : NULL;
+  if (!message) message = lua_pushfstring(L, "error object: %s", luaL_typename(co, -1));
+  luaL_traceback(L, co, message, 0);
   return 1;
 }
 

@@ -84,19 +84,12 @@ static int load(lua_State *L) {
 
 /* ---- calls with a traceback ------------------------------------------------------------------ */
 
-static const char *text_of(lua_State *L) {
-  switch (lua_type(L, 1)) {
-  case LUA_TSTRING: return lua_tostring(L, 1);
-  case LUA_TNIL: return "nil was raised";
-  case LUA_TTABLE: return "a table was raised";
-  default: return "a value that is no string was raised";
-  }
-}
-
 /* Of the host, not of the script: it may run where the failure is. */
 static int with_traceback(lua_State *L) {
   if (mp_isolate_of(L)->is_killed) return 1;
-  luaL_traceback(L, L, text_of(L), 1);
+  const char *message = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
+  if (!message) message = lua_pushfstring(L, "error object: %s", luaL_typename(L, 1));
+  luaL_traceback(L, L, message, 1);
   return 1;
 }
 

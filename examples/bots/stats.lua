@@ -53,7 +53,6 @@ local function print_table()
   if users > #top then print(("… and %d more"):format(users - #top)) end
   print(row("total", messages, words))
   print(("%d messages, %d of them actions, by %d users"):format(messages, actions, users))
-  io.stdout:flush()
 end
 
 bot:command("stats", function(message)

@@ -1,5 +1,6 @@
 --- moonpool run: runs bot scripts.
 local host = require "moonpool.host"
+local source = require "moonpool.host.source"
 local supervised = require "moonpool.cli.supervised"
 local terminal = require "moonpool.cli.terminal"
 
@@ -37,21 +38,45 @@ function run.configure(command)
   command:flag("-q --quiet", "Say nothing about what runs, on standard error.")
 end
 
-local function names(bots)
-  local list = {}
-  for index, bot in ipairs(bots) do list[index] = bot.name end
-  return table.concat(list, ", ")
+-- Log lines for people: "moonpool run: dice: what happened".
+local function new_log(context)
+  return {
+    write = function(_, _, message, fields)
+      context:warn((fields and fields.script and fields.script .. ": " or "") .. message)
+    end,
+  }
 end
 
-local function report(context)
-  return function(bot, trace) context:warn(bot.name .. ": " .. trace) end
+local function settings_of(paths)
+  local files, message = source.find(paths)
+  if not files then return nil, message end
+  local bots = {}
+  for index, path in ipairs(files) do
+    bots[index] = {
+      kind = "bot", name = source.name_of(path), path = path, options = {}, grants = {},
+      memory = 16 << 20, budget = 0.1,
+    }
+  end
+  return {
+    name = "moonpool", bots = bots, policies = {}, catch_up = 3600, policy_timeout = 1,
+    restart = { max_failures = 10, within = 60, backoff_min = 1, backoff_max = 60 },
+  }
 end
 
-local function load_bots(args, context)
-  local bots, messages = host.load(args.files, report(context))
-  if bots then return bots end
+local function fail_with(context, messages)
   for index = 1, #messages - 1 do context:warn(messages[index]) end
   context:fail(messages[#messages])
+end
+
+local function load_host(args, context)
+  local settings, missing = settings_of(args.files)
+  if not settings then context:fail(missing) end
+  local wrong = host.check(settings)
+  if #wrong > 0 then fail_with(context, wrong) end
+  local own = host.new(context:connect(), settings, new_log(context))
+  local ok, messages = own:load()
+  if not ok then fail_with(context, messages) end
+  return own
 end
 
 -- The first few channels.
@@ -61,25 +86,24 @@ local function some(channels)
   return terminal.neutralise(left > 0 and ("%s and %d more"):format(shown, left) or shown)
 end
 
-local function tell_ready(args, bots, channels)
+local function tell_ready(args, own)
   if args.quiet then return end
-  io.stderr:write("running: ", names(bots), "\n")
+  local bots, channels = own:running()
+  io.stderr:write("running: ", table.concat(bots, ", "), "\n")
   io.stderr:write(("moonpool: ready (%d %s, %s)\n"):format(
     #bots, #bots == 1 and "bot" or "bots", some(channels)))
 end
 
 local function run_bots(args, context, worker)
   io.stdout:setvbuf "line" -- what scripts print is to be seen at once, in a pipe too
-  local bots = load_bots(args, context)
-  local client = context:connect()
-  local bots_host = host.new(bots, client, function(line) context:warn(line) end)
-  local ok, message = bots_host:subscribe()
+  local own = load_host(args, context)
+  local ok, message = own:subscribe()
   if not ok then context:fail(message) end
-  tell_ready(args, bots, bots_host:channels())
+  tell_ready(args, own)
   worker:ready()
-  bots_host:start()
+  own:start()
   context:wait_for_stop()
-  bots_host:stop()
+  own:stop()
   return 0
 end
 

@@ -37,7 +37,12 @@ end
 -- Modules of moonpool's that are of use to scripts, and files in the script's folder. Each runs
 -- once, with the script's globals.
 local function new_require(guest, env)
-  local loaded, running = {}, {}
+  local tools = guest.tools
+  local own = {
+    json = tools.json, null = tools.null, now = tools.now, time = tools.time,
+    sleep = function(seconds) guest.ask("sleep", seconds) end,
+  }
+  local loaded, running = { moonpool = own }, {}
 
   local function run(name, text, chunkname)
     local chunk, message = guest.tools.load(text, chunkname, env)

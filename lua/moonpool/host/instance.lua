@@ -15,8 +15,14 @@ local instance = {}
 ---@field memory integer bytes
 ---@field budget number seconds of CPU
 ---@field seed integer?
+---@field rooms string[]? instead of those that the script sets
+---@field priority number? likewise, a policy's
+---@field prepare fun(isolate: userdata)? before anything runs in it
 
 ---@class moonpool.host.instance
+---@field actor any whose version it is
+---@field is_active boolean? its timers run
+---@field pending table<integer, table>? timers that were set before
 ---@field description table what the script is, and what it reacts to
 ---@field is_killed boolean nothing runs in it any more
 ---@field where string? where it was stopped
@@ -35,9 +41,10 @@ local function conclude(self, context, outcome, call, op, ...)
   if outcome == "ask" then
     local answer = op == "module" and answer_module or self.asks[op]
     if not answer then error(("the guest asks for %s"):format(tostring(op))) end
-    local results = table.pack(answer(self, context, ...))
+    local results = table.pack(pcall(answer, self, context, ...))
     if not self.isolate then return "closed" end
-    return conclude(self, context, self.isolate:answer(call, table.unpack(results, 1, results.n)))
+    if not results[1] then results = table.pack(true, nil, tostring(results[2]), "EARG") end
+    return conclude(self, context, self.isolate:answer(call, table.unpack(results, 2, results.n)))
   end
   if outcome == "killed" then
     self.is_killed, self.where = true, op
@@ -66,7 +73,7 @@ end
 --- Ends it: its timers, its memory. Calls that wait are never answered.
 function methods:close()
   if not self.isolate then return end
-  for _, timer in pairs(self.timers) do timer.close() end
+  for _, timer in pairs(self.timers) do timer:close() end
   self.timers = {}
   self.isolate:close()
   self.isolate = nil
@@ -96,14 +103,17 @@ end
 --- Loads a script: runs it, so that it has all its functions.
 ---@param script moonpool.host.script
 ---@param asks table<string, function> what it may ask for
+---@param actor? any whose version it is, for the answers
 ---@return moonpool.host.instance? instance
 ---@return string? message with the file and line
-function instance.load(script, asks)
+function instance.load(script, asks, actor)
   local own, message = isolate.new {
     name = script.name, memory = script.memory, budget = script.budget, seed = script.seed,
   }
   if not own then return nil, message end
-  local self = setmetatable({ isolate = own, asks = asks, timers = {}, is_killed = false }, mt)
+  local self = setmetatable({
+    isolate = own, asks = asks, actor = actor, timers = {}, is_killed = false,
+  }, mt)
   if script.prepare then script.prepare(own) end
   local ok, problem = boot(self, script)
   if not ok then
