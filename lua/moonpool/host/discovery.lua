@@ -8,24 +8,49 @@ local discovery = {}
 
 ---@class moonpool.host.discovery
 ---@field package client table
----@field package known table<string, true> by channel
+---@field package known table<string, true|table> by channel
 ---@field package watched table<string, table> by pattern: its subscription and who watches
 local methods = {}
 local mt = { __name = "moonpool.host.discovery", __index = methods }
 
-local function tell(self, channel, payload)
+-- Those who watch a pattern that the channel matches.
+local function followers_of(self, channel)
+  local followers = {}
   for pattern, entry in pairs(self.watched) do
     if glob.match(pattern, channel) then
-      for follower in pairs(entry.followers) do
-        moonpool.spawn(follower.found, follower, channel:sub(6), payload)
-      end
+      for follower in pairs(entry.followers) do followers[follower] = true end
     end
   end
+  return followers
+end
+
+-- A room that was not known: until all its followers follow it themselves, they are handed what is
+-- published in it and in no history.
+local function begin(self, channel, payload)
+  local followers = followers_of(self, channel)
+  local found = { followers = followers, opening = 0 }
+  self.known[channel] = found
+  for follower in pairs(followers) do
+    found.opening = found.opening + 1
+    moonpool.spawn(function()
+      follower:found(channel:sub(6), payload)
+      followers[follower] = nil
+      found.opening = found.opening - 1
+      if found.opening == 0 then self.known[channel] = true end
+    end)
+  end
+  if found.opening == 0 then self.known[channel] = true end
+end
+
+local function go_on(found, channel, payload)
+  if discovery.stored_at(payload) then return end
+  for follower in pairs(found.followers) do follower:heard(channel:sub(6), payload) end
 end
 
 --- Tells the follower of each room whose channel matches and that is not known yet: calls
---- `follower:found(room, payload)` with what was published there, in a task. Awaits that Redis has
---- confirmed the pattern.
+--- `follower:found(room, payload)` with what was published there, in a task, and, until that
+--- returns, `follower:heard(room, payload)` with what is published there and in no history. Awaits
+--- that Redis has confirmed the pattern.
 ---@param pattern string of channels
 ---@param follower table
 ---@return boolean? ok
@@ -41,9 +66,9 @@ function methods:watch(pattern, follower)
   self.watched[pattern] = entry
   local known = self.known
   local subscription, message, code = self.client:psubscribe(pattern, function(payload, channel)
-    if known[channel] then return end
-    known[channel] = true
-    tell(self, channel, payload)
+    local found = known[channel]
+    if found == true then return end
+    if found then go_on(found, channel, payload) else begin(self, channel, payload) end
   end)
   entry.subscription = subscription
   if subscription then return true end
@@ -53,7 +78,10 @@ end
 
 --- A room that its followers have found otherwise.
 ---@param room string
-function methods:know(room) self.known["room:" .. room] = true end
+function methods:know(room)
+  local channel = "room:" .. room
+  self.known[channel] = self.known[channel] or true
+end
 
 --- The follower is told of no room any more.
 ---@param follower table

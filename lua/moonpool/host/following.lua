@@ -5,8 +5,8 @@
 -- A position is the id of what was handled last. Rooms that match a pattern are found in Redis when
 -- this begins, afterwards by what is published in them: a room that is found so is followed from
 -- the very message by which it was found (its time, to the millisecond), or, when that is not in
--- the history, from the beginning: nothing of it was there before. Those that were made while the follower was away are followed from when it was alive
--- last.
+-- the history, from the beginning: nothing of it was there before. Those that were made while the
+-- follower was away are followed from when it was alive last.
 local moonpool = require "moonpool"
 local discoveries = require "moonpool.host.discovery"
 local glob = require "moonpool.glob"
@@ -19,6 +19,7 @@ local following = {}
 
 local MAX_ROOMS = 10000
 local CATCH_UP_SECONDS = 3600
+local MAX_EARLY = 10000 -- of a room that is being opened
 local BEGINNING = 0.001 -- seconds since 1970: all that a room has
 local BARRIER = "moonpool:barrier:" -- a channel that nobody publishes on
 
@@ -91,6 +92,20 @@ local function start_of(self, name)
   return position and { from = position } or { since = self.alive }
 end
 
+-- Handles what was published in a new room, and in no history, before its feed has handlers: that
+-- keeps messages for them, but nothing else.
+local function handle_early(self, name)
+  local early = self.early[name]
+  local index = 1
+  while early and index <= #early do
+    local message = core_room.message(name, nil, early[index])
+    local kind = EVENT_OF[message.type]
+    if kind then handle(self, kind, name, message) end
+    index = index + 1
+  end
+  self.early[name] = nil
+end
+
 -- Follows a room; true, or nil, message, code.
 local function follow(self, name, start, gap)
   local room, message, code = self.client:room(name)
@@ -110,6 +125,7 @@ local function follow(self, name, start, gap)
   self.handled[name] = self.handled[name] or room:stats().position
   if gap then handle(self, "gap", name, { event = "gap", room = name, from = gap.from,
     reason = gap.reason }) end
+  handle_early(self, name)
   set_handlers(self, name, room)
   return true
 end
@@ -136,18 +152,22 @@ local function open(self, name, start)
   return nil, message, code
 end
 
---- A new room: see discovery.
+--- A new room: see discovery. Awaits that it is followed.
 ---@package
 function methods:found(name, payload)
   if self.rooms[name] or self.is_closed then return end
   local at = discoveries.stored_at(payload)
-  if not at then
-    local message = core_room.message(name, nil, payload)
-    local kind = EVENT_OF[message.type]
-    if kind then handle(self, kind, name, message) end
-  end
+  self.early[name] = at and {} or { payload }
   local ok, message = open(self, name, { since = at or BEGINNING })
+  self.early[name] = nil
   if not ok then self.log:write("warning", message, { script = self.follower, room = name }) end
+end
+
+--- Published in a room that is being opened: see discovery.
+---@package
+function methods:heard(name, payload)
+  local early = self.early[name]
+  if early and #early < MAX_EARLY then early[#early + 1] = payload end
 end
 
 -- ---- finding -----------------------------------------------------------------------------------
@@ -343,7 +363,7 @@ function following.new(client, options)
     client = client, follower = options.follower, wanted = options.rooms, log = options.log,
     handler = options.handler, discovery = options.discovery or discoveries.new(client),
     catch_up = options.catch_up or CATCH_UP_SECONDS, max_rooms = options.max_rooms or MAX_ROOMS,
-    rooms = {}, handled = {}, count = 0, busy = 0, is_closed = false,
+    rooms = {}, handled = {}, early = {}, count = 0, busy = 0, is_closed = false,
   }, mt)
 end
 
