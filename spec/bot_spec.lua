@@ -295,15 +295,15 @@ describe("bot", function()
         timer = bot:every(0.01, function() timer:close() error "tick" end)
       ]]
       local host = room.host
-      host:expect_error "script%.lua:11: tick$"
+      host:expect_error "script%.lua:11: tick event=timer$"
       room:say("ann", "one")
       assert.equal("one", told())
       room:say("ann", "!fail")
       assert.equal("!fail", told())
       room:say("ann", "two")
       assert.equal("two", told())
-      host:expect_error "^moonpool run: script: .*/script%.lua:6: attempt to concatenate a nil"
-      host:expect_error "^stack traceback:$"
+      host:expect_error "error script: .*/script%.lua:6: attempt to concatenate a nil"
+      host:expect_error "^ *stack traceback:$"
       host:expect_error "script%.lua:6: in .*inner"
       host:expect_error "script%.lua:7: in "
       host:expect_error "error object: table"

@@ -8,6 +8,7 @@ local followings = require "moonpool.host.following"
 local policies = require "moonpool.host.policies"
 local room_name = require "moonpool.room_name"
 local source = require "moonpool.host.source"
+local trial = require "moonpool.host.trial"
 local world = require "moonpool.host.world"
 
 local host = {}
@@ -17,7 +18,7 @@ local DRAIN_SECONDS = 1
 ---@class moonpool.host
 ---@field package client table
 ---@field package log moonpool.host.log
----@field package settings moonpool.host.settings
+---@field package settings moonpool.host.config
 ---@field package bots moonpool.host.actor[]
 ---@field package policies moonpool.host.actor[]
 ---@field package followings table<moonpool.host.actor, moonpool.host.following>
@@ -27,11 +28,6 @@ local mt = { __name = "moonpool.host", __index = methods }
 
 -- ---- loading -----------------------------------------------------------------------------------
 
--- A message about a script names its file.
-local function named(script, message)
-  return message:find(script.path, 1, true) and message or ("%s: %s"):format(script.path, message)
-end
-
 -- Reads a script's text; true, or nil and what is wrong.
 local function read(script)
   local text, message = source.read(script.path)
@@ -40,65 +36,27 @@ local function read(script)
   return true
 end
 
---- Are all scripts there, and Lua? Nothing runs.
----@param settings moonpool.host.settings
----@return string[] messages one for each that is not
-function host.check(settings)
-  local messages = {}
-  for _, list in ipairs { settings.policies, settings.bots } do
-    for _, script in ipairs(list) do
-      local ok, message = read(script)
-      if ok then ok, message = load(script.text, "@" .. script.path, "t", {}) end
-      if not ok then messages[#messages + 1] = named(script, message) end
-    end
-  end
-  return messages
-end
-
 local function copy(script)
   local own = {}
   for key, value in pairs(script) do own[key] = value end
   return own
 end
 
-local function check_rooms(actor)
-  for index, room in ipairs(actor.rooms or {}) do
-    local name, message = room_name(room)
-    if not name then
-      return nil, ("%s: %s.rooms[%d]: %s"):format(actor.script.path, actor.kind, index, message)
+local function load_list(self, scripts, into, messages)
+  for _, script in ipairs(scripts) do
+    local actor = actors.new(copy(script), self.services)
+    local ok, message = read(actor.script)
+    if ok then ok, message = actor:load() end
+    if ok then
+      into[#into + 1] = actor
+    else
+      messages[#messages + 1] = trial.named(script, message)
     end
   end
-  return true
 end
 
-local function load_one(self, script)
-  local ok, message = read(script)
-  if not ok then return nil, message end
-  local actor = actors.new(script, self.services)
-  ok, message = actor:load()
-  if not ok then return nil, named(script, message) end
-  ok, message = check_rooms(actor)
-  if not ok then return nil, message end
-  return actor
-end
-
-local function name_twice(actor, by_name)
-  local other = by_name[actor.name]
-  by_name[actor.name] = other or actor
-  return other and ("%s: there is another %s named %q, from %s; set %s.name"):format(
-    actor.script.path, actor.kind, actor.name, other.script.path, actor.kind)
-end
-
-local function load_list(self, scripts, into, messages)
-  local by_name = {}
-  for _, script in ipairs(scripts) do
-    local actor, message = load_one(self, copy(script))
-    message = message or name_twice(actor, by_name)
-    if message then messages[#messages + 1] = message else into[#into + 1] = actor end
-  end
-end
-
---- Loads all scripts. Nothing is subscribed yet.
+--- Loads all scripts; that they can be loaded is what moonpool.host.trial tells. Nothing is
+--- subscribed yet.
 ---@return boolean? ok
 ---@return string[]? messages one for each that cannot be loaded
 function methods:load()
@@ -228,26 +186,30 @@ end
 ---@return string? code
 function methods:reload(name)
   local results = {}
-  for _, list in ipairs { self.policies, self.bots } do
-    for _, actor in ipairs(list) do
-      if not name or actor.name == name or actor.id == name then
-        local script = copy(actor.script)
-        local ok, message = read(script)
-        if ok then ok, message = actor:reload(script) end
-        results[#results + 1] = { script = actor.name, ok = ok or false, message = message }
-      end
+  for _, actor in ipairs(self:actors()) do
+    if not name or actor.name == name or actor.id == name then
+      local script = copy(actor.script)
+      local ok, message = read(script)
+      if ok then ok, message = actor:reload(script) end
+      results[#results + 1] = { script = actor.name, ok = ok or false, message = message }
     end
   end
   if name and #results == 0 then return nil, ("there is no script %q"):format(name), "EARG" end
   return results
 end
 
+--- All that are loaded, policies first.
+---@return moonpool.host.actor[]
+function methods:actors()
+  local list = table.move(self.policies, 1, #self.policies, 1, {})
+  return table.move(self.bots, 1, #self.bots, #list + 1, list)
+end
+
 --- Figures of all scripts.
 ---@return table[]
 function methods:ps()
-  local list = {}
-  for _, actor in ipairs(self.policies) do list[#list + 1] = actor:stats() end
-  for _, actor in ipairs(self.bots) do list[#list + 1] = actor:stats() end
+  local list = self:actors()
+  for index, actor in ipairs(list) do list[index] = actor:stats() end
   return list
 end
 
@@ -317,17 +279,9 @@ function methods:running()
   return names, channels
 end
 
----@class moonpool.host.settings
----@field name string the host's: part of its bots' positions
----@field bots moonpool.host.script[] without their texts
----@field policies moonpool.host.script[]
----@field restart moonpool.host.restart
----@field catch_up number seconds
----@field policy_timeout number seconds
-
 --- A host whose scripts are not loaded yet.
 ---@param client table from moonpool.connect
----@param settings moonpool.host.settings
+---@param settings moonpool.host.config
 ---@param log moonpool.host.log
 ---@return moonpool.host
 function host.new(client, settings, log)
@@ -335,11 +289,9 @@ function host.new(client, settings, log)
     client = client, settings = settings, log = log, bots = {}, policies = {}, followings = {},
     subscriptions = {}, discovery = discoveries.new(client),
     committer = committers.new(client, log),
-    chain = policies.new({}, { policy_timeout = settings.policy_timeout, log = log }),
+    chain = policies.new({}, { policy_timeout = settings.limits.policy_timeout, log = log }),
   }, mt)
-  local asks = world.asks {
-    client = client, log = log, chain = self.chain, rooms = setmetatable({}, { __mode = "v" }),
-  }
+  local asks = world.asks(client, log, self.chain)
   function asks.pattern(instance, _, id, pattern)
     return subscribe_pattern(self, instance.actor, id, pattern)
   end

@@ -18,9 +18,9 @@ local function run_nowhere(...)
 end
 
 describe("moonpool run", function()
-  describe("before anything connects, ends with 1 and names", function()
+  describe("before anything connects, ends with 78 and names", function()
     local function assert_refused(result, ...)
-      assert.equal(1, result.status, result.stderr)
+      assert.equal(78, result.status, result.stderr)
       for _, text in ipairs { ... } do
         assert.is_truthy(result.stderr:find(text, 1, true),
           ("no %q in %q"):format(text, result.stderr))
@@ -45,7 +45,7 @@ describe("moonpool run", function()
     end)
 
     it("all scripts that cannot be loaded", function()
-      local first, second = write_script "(", write_script ")"
+      local first, second = write_script "(", write_script(")", "other.lua")
       assert_refused(run_nowhere(first, "examples/bots/dice.lua", second), first .. ":1:",
         second .. ":1:")
     end)
@@ -60,7 +60,6 @@ describe("moonpool run", function()
         ['bot:command("a", print) bot:command("A", print)'] = "bot:command: there is a !a already",
         ["bot:every(0, print)"] = "bot:every: seconds: more than 0 is needed",
         ["bot:every(print)"] = "bot:every: seconds: a number is needed, not function",
-        ['bot:say("pool", "x")'] = "bot:say: the bot is not connected",
         ['bot:say("pool")'] = "bot:say: text: a string is needed, not nil",
       } do
         local path = write_script("\n\n" .. text)
@@ -72,7 +71,7 @@ describe("moonpool run", function()
       for text, message in pairs {
         ['bot.name = ""'] = "bot.name: a name without control characters is needed",
         ["bot.name = 7"] = "bot.name: a name",
-        ['bot.rooms = "pool"'] = "bot.rooms: a list of room names is needed",
+        ['bot.rooms = "pool"'] = "bot.rooms: a list of strings is needed, not string",
         ['bot.rooms = { "a", "b{c}" }'] = "bot.rooms[2]: bad room name: a brace at byte 2",
       } do
         local path = write_script(text)
@@ -83,7 +82,10 @@ describe("moonpool run", function()
     it("two bots of one name", function()
       local first, second = write_script("", "dice.lua"), write_script("", "dice.lua")
       assert_refused(run_nowhere(first, second),
-        second .. ': there is another bot named "dice", from ' .. first)
+        ("%s: two scripts are named 'dice', %s besides"):format(second, first))
+      local third = write_script("bot.name = 'dice'", "other.lua")
+      assert_refused(run_nowhere(first, third),
+        third .. ': there is another bot named "dice", from ' .. first)
     end)
 
     it("a folder without scripts", function()
@@ -97,10 +99,10 @@ describe("moonpool run", function()
     end)
   end)
 
-  it("ends with 2 when it gets no script", function()
+  it("ends with 78 when it gets no script", function()
     local result = program.run_moonpool { "run" }
-    assert.equal(2, result.status)
-    assert.matches("Usage: moonpool run", result.stderr)
+    assert.equal(78, result.status)
+    assert.matches("no FILE is given, and there is no ./moonpool.conf.lua", result.stderr, 1, true)
   end)
 
   it("names the Redis that it cannot reach", function()

@@ -46,10 +46,11 @@ function context_methods:warn(message)
   io.stderr:write(self.program, ": ", message, "\n")
 end
 
---- Ends the program with exit status 1 and this message. Does not return.
+--- Ends the program with this message. Does not return.
 ---@param message string
-function context_methods:fail(message) -- luacheck: no self
-  exit_with(1, message)
+---@param status? integer the exit status, 1
+function context_methods:fail(message, status) -- luacheck: no self
+  exit_with(status or 1, message)
 end
 
 --- Ends the program as one that was called wrongly: usage, message, exit status 2. Does not return.

@@ -1,12 +1,15 @@
---- moonpool run: runs bot scripts.
+--- moonpool run: runs bots and policies.
+local config = require "moonpool.host.config"
 local host = require "moonpool.host"
-local source = require "moonpool.host.source"
+local log = require "moonpool.host.log"
 local supervised = require "moonpool.cli.supervised"
 local terminal = require "moonpool.cli.terminal"
+local trial = require "moonpool.host.trial"
 
 local run = { name = "run" }
 
 local MAX_SHOWN_CHANNELS = 8
+local EX_CONFIG = 78 -- of sysexits.h: starting it again is of no use
 
 local DESCRIPTION = [[
 Run bots: each FILE is a Lua script that uses the object `bot`. They all run until Ctrl-C or
@@ -31,50 +34,49 @@ Examples:
 
 ---@param command table the argparse command
 function run.configure(command)
-  command:summary "Run bot scripts."
+  command:summary "Run bots and policies."
   command:description(DESCRIPTION):epilog(EPILOG)
-  command:argument("files"):argname("FILE"):args("+")
+  command:argument("files"):argname("FILE"):args("*")
     :description "Bot scripts, and folders of them (*.lua)."
+  command:option("--config"):argname("FILE")
+    :description "Settings (default: ./moonpool.conf.lua, when no FILE is given and it is there)."
+  command:option("--policy"):argname("POLICY"):count("*")
+    :description "A policy: a script, a folder of them, or a name in the library."
+  command:option("--name"):argname("NAME")
+    :description "The host's, under which its bots' positions are kept (default: main)."
+  command:option("--log"):argname("FORMAT"):choices { "text", "json" }
+    :description "How log lines are written (default: text)."
+  command:option("--memory"):argname("BYTES"):convert(tonumber)
+    :description "That a script may use (default: 16777216)."
+  command:option("--budget"):argname("SECONDS"):convert(tonumber)
+    :description "Of CPU that a script may take for an event (default: 0.1)."
+  command:flag("--check", "Load everything, tell what it is, and exit.")
   command:flag("-q --quiet", "Say nothing about what runs, on standard error.")
-end
-
--- Log lines for people: "moonpool run: dice: what happened".
-local function new_log(context)
-  return {
-    write = function(_, _, message, fields)
-      context:warn((fields and fields.script and fields.script .. ": " or "") .. message)
-    end,
-  }
-end
-
-local function settings_of(paths)
-  local files, message = source.find(paths)
-  if not files then return nil, message end
-  local bots = {}
-  for index, path in ipairs(files) do
-    bots[index] = {
-      kind = "bot", name = source.name_of(path), path = path, options = {}, grants = {},
-      memory = 16 << 20, budget = 0.1,
-    }
-  end
-  return {
-    name = "moonpool", bots = bots, policies = {}, catch_up = 3600, policy_timeout = 1,
-    restart = { max_failures = 10, within = 60, backoff_min = 1, backoff_max = 60 },
-  }
 end
 
 local function fail_with(context, messages)
   for index = 1, #messages - 1 do context:warn(messages[index]) end
-  context:fail(messages[#messages])
+  context:fail(messages[#messages], EX_CONFIG)
 end
 
-local function load_host(args, context)
-  local settings, missing = settings_of(args.files)
-  if not settings then context:fail(missing) end
-  local wrong = host.check(settings)
-  if #wrong > 0 then fail_with(context, wrong) end
-  local own = host.new(context:connect(), settings, new_log(context))
-  local ok, messages = own:load()
+local function read_settings(args, context)
+  local settings, messages = config.read(args.config, {
+    files = args.files, policies = args.policy, name = args.name, log = args.log,
+    memory = args.memory, budget = args.budget,
+  })
+  if not settings then fail_with(context, messages) end
+  return settings
+end
+
+local function load_host(settings, context)
+  local messages = trial.load_all(settings)
+  if messages then fail_with(context, messages) end
+  local own = host.new(context:connect(), settings, log.new {
+    format = settings.log.format, level = settings.log.level, repeats = settings.log.repeats,
+    within = settings.log.within,
+  })
+  local ok
+  ok, messages = own:load()
   if not ok then fail_with(context, messages) end
   return own
 end
@@ -94,9 +96,34 @@ local function tell_ready(args, own)
     #bots, #bots == 1 and "bot" or "bots", some(channels)))
 end
 
-local function run_bots(args, context, worker)
-  io.stdout:setvbuf "line" -- what scripts print is to be seen at once, in a pipe too
-  local own = load_host(args, context)
+-- What a script is, and reacts to, in words.
+local function describe(script, description)
+  local parts = {}
+  for event in pairs(description.events) do
+    if event ~= "upgrade" then parts[#parts + 1] = event end
+  end
+  table.sort(parts)
+  for _, command in ipairs(description.commands or {}) do
+    parts[#parts + 1] = "!" .. command.name
+  end
+  for _, entry in ipairs(description.patterns) do parts[#parts + 1] = entry.pattern end
+  local rooms = script.rooms or description.rooms or { "all rooms" }
+  return ("%s %s: %s (in %s)"):format(script.kind, description.name, table.concat(parts, ", "),
+    table.concat(rooms, ", "))
+end
+
+local function check(args, context)
+  local messages, list = trial.load_all(read_settings(args, context))
+  if messages then fail_with(context, messages) end
+  for _, entry in ipairs(list) do
+    context.out(terminal.neutralise(describe(entry.script, entry.description)))
+  end
+  return 0
+end
+
+local function run_scripts(args, context, worker)
+  local settings = read_settings(args, context)
+  local own = load_host(settings, context)
   local ok, message = own:subscribe()
   if not ok then context:fail(message) end
   tell_ready(args, own)
@@ -111,7 +138,8 @@ end
 ---@param context moonpool.cli.context
 ---@return integer status
 function run.execute(args, context)
-  return supervised(context, {}, function(worker) return run_bots(args, context, worker) end)
+  if args.check then return check(args, context) end
+  return supervised(context, {}, function(worker) return run_scripts(args, context, worker) end)
 end
 
 return run

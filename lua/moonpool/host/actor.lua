@@ -293,8 +293,7 @@ function methods:reload(script)
   open_gate(self)
   log_of(self, "info", "reloaded")
   self.services.on_version(self)
-  local has_upgrade = self.events.upgrade
-  begin(self, self.instance, has_upgrade and "upgrade" or "start", has_upgrade and result or nil)
+  begin(self, self.instance, "upgrade", result)
   return true
 end
 

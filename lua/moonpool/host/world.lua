@@ -16,7 +16,6 @@ local MAX_LOG_BYTES = 4096
 ---@field log moonpool.host.log
 ---@field chain moonpool.policies? who judges what bots say
 ---@field rooms table<string, moonpool.room> handles by name, as long as they are used
-
 -- The handle by which a room is spoken in.
 local function room_of(self, name)
   local clean, message, code = room_name(name)
@@ -54,6 +53,9 @@ end
 
 local function say(self, instance, context, name, text, options)
   local actor = instance.actor
+  if not instance.is_active then
+    return nil, "the bot does not run yet; say it in bot:on(\"start\", …) or later", "ECLOSED"
+  end
   local key = key_of(actor, context, options)
   local room, message, code = room_of(self, name)
   local id
@@ -161,9 +163,14 @@ local function new_source(instance, _, name)
 end
 
 --- The answers, by what is asked.
----@param self moonpool.host.world
+---@param client table from moonpool.connect
+---@param log moonpool.host.log
+---@param chain moonpool.policies? who judges what bots say
 ---@return table<string, function>
-function world.asks(self)
+function world.asks(client, log, chain)
+  local self = {
+    client = client, log = log, chain = chain, rooms = setmetatable({}, { __mode = "v" }),
+  }
   local function bind(fn)
     return function(...) return fn(self, ...) end
   end
