@@ -166,7 +166,7 @@ end
 function methods:stop()
   self.committer:close()
   for_all(self.bots, function(actor)
-    actor.instance.is_active = false
+    actor:end_timers()
     self.followings[actor]:drain(DRAIN_SECONDS)
   end)
   for _, actor in ipairs(self.bots) do

@@ -34,6 +34,7 @@ local QUIET_SECONDS = 2 -- for calls to end, before the next version takes over
 ---@field package quiet table? a latch, for who waits until calls is 0
 ---@field package failures number[] when the last ones were
 ---@field package backoff number? seconds until it is tried again
+---@field package is_ending boolean its timers have ended
 ---@field package touched boolean its stores may have changed
 local methods = {}
 local mt = { __name = "moonpool.host.actor", __index = methods }
@@ -215,8 +216,11 @@ end
 --- A timer of that version's is due.
 function methods:on_timer(instance, id)
   while self.gate do self.gate:wait() end
-  if self.instance == instance and instance.is_active then self:deliver({}, "timer", id) end
+  if self.instance == instance and not self.is_ending then self:deliver({}, "timer", id) end
 end
+
+--- No timer is of any use any more.
+function methods:end_timers() self.is_ending = true end
 
 --- A policy's verdict. Awaits it.
 ---@param event "publish"|"subscribe"|"pattern"
@@ -326,7 +330,8 @@ function actor.new(script, services)
   return setmetatable({
     kind = script.kind, id = script.name, name = script.name, state = "new",
     script = script, services = services,
-    handled = 0, errors = 0, restarts = 0, reloads = 0, calls = 0, failures = {}, touched = false,
+    handled = 0, errors = 0, restarts = 0, reloads = 0, calls = 0, failures = {},
+    touched = false, is_ending = false,
   }, mt)
 end
 
