@@ -23,16 +23,18 @@ local function work()
   })
   local ignored = assert(system.signal("SIGINT", function() end))
   tell("worker " .. system.getpid())
+  local server
   local environment = setmetatable({
     worker = self, system = system, moonpool = moonpool, tell = tell,
     serve = function(ops)
-      assert(control.serve(self.settings.control_fd, { ops = ops, log = tell }))
+      server = assert(control.serve(self.settings.control_fd, { ops = ops, log = tell }))
     end,
   }, { __index = _G })
   local status = assert(load(arg[2], "=work", "t", environment))()
   if status then os.exit(status) end
   latch:wait()
   tell "stopped"
+  if server then server:close() end
   ignored:close()
   self:close()
   return 0
