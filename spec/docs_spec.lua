@@ -14,6 +14,10 @@ local WHOLE = { ["docs/lua.md"] = { [1] = true }, ["docs/bots.md"] = { [1] = tru
 local PARTS = {
   ["docs/lua.md"] = {
     [2] = { show = "length, code", gives = "1\tnil\n" },
+    [3] = {
+      show = "type(id), said, reason, refused",
+      gives = "string\thello there everybody\ttoo long: 27 characters, 25 are allowed\tEREJECTED\n",
+    },
   },
   ["docs/commands.md"] = {
     [1] = { show = "#replies, replies[1], replies[2], replies[3]", gives = "3\tOK\t1\t1\n" },

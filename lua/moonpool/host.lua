@@ -261,6 +261,14 @@ function methods:explain(request)
   })
 end
 
+--- Commits what judgements have changed in the stores of policies, where start was not called;
+--- it is not awaited.
+function methods:commit_touched()
+  for _, actor in ipairs(self.policies) do
+    if actor.touched then moonpool.spawn(self.committer.flush, self.committer, actor) end
+  end
+end
+
 --- The names of all bots, and the distinct names and patterns that they want, sorted.
 ---@return string[] bots
 ---@return string[] channels

@@ -18,6 +18,14 @@ for _, methods in pairs(core.methods) do
   methods.optimistic = optimistic
 end
 
+-- Clients with policies need more of moonpool than others.
+local function connect(options)
+  if type(options) == "table" and options.policies ~= nil then
+    return require("moonpool.policed").connect(options)
+  end
+  return core.connect(options)
+end
+
 ---@class moonpool
 ---@field version string
 ---@field features { resp3: boolean, hiredis: string, libuv: string }
@@ -37,7 +45,7 @@ local moonpool = {
   now = core.now,
   time = core.time,
   on_error = core.on_error,
-  connect = core.connect,
+  connect = connect,
   rooms = rooms.connect,
   is_error = core.is_error,
 }

@@ -132,6 +132,20 @@ function methods:commit(actor)
   write(self, entry)
 end
 
+--- Commits an actor's changes between two calls of its script's, where nobody does so several times
+--- a second. Awaits Redis.
+---@param actor moonpool.host.actor
+function methods:flush(actor)
+  local entry = self.entries[actor]
+  if not entry then return end
+  entry.is_wanted = true
+  if entry.is_busy then return end
+  while entry.is_wanted do
+    entry.is_wanted = false
+    work(self, entry)
+  end
+end
+
 function methods:start()
   local time = self.client:call "TIME"
   if time then self.clock = tonumber(time[1]) + tonumber(time[2]) / 1e6 - moonpool.time() end

@@ -74,6 +74,7 @@ end
 local function begin(self, event, request, note, goes_on)
   local own = copy(request)
   if not own.channel and own.room then own.channel = "room:" .. own.room end
+  if event == "publish" then own.type = own.type or "message" end
   local questions = {}
   for _, policy in ipairs(self.list) do
     policy_opinion.add_questions(questions, policy, event, own)

@@ -128,11 +128,10 @@ end
 
 -- ---- the rest ----------------------------------------------------------------------------------
 
+-- Of all rooms together: what is to be counted by room has it in its key.
 local function take(self, instance, context, key, capacity, seconds, cost)
-  local request = context.request
-  local verb = request and (request.is_explained or request.is_again) and "look" or "take"
-  return bucket[verb](self.client, bucket.key(context.room, instance.actor.id, key), capacity,
-    seconds, cost)
+  return bucket.ask(self.client, context.request, bucket.key(nil, instance.actor.id, key),
+    capacity, seconds, cost)
 end
 
 local function load_store(self, instance, _, room)
