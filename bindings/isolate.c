@@ -162,10 +162,13 @@ static int stats(lua_State *L) {
 /* isolate:set_clock(now, time): what its clocks show from now on; nil: the real ones */
 static int set_clock(lua_State *L) {
   mp_isolate *isolate = mp_check_isolate(L);
-  isolate->has_clock = !lua_isnoneornil(L, 2);
-  if (!isolate->has_clock) return 0;
-  isolate->clock_now = luaL_checknumber(L, 2);
-  isolate->clock_time = luaL_checknumber(L, 3);
+  int has_clock = !lua_isnoneornil(L, 2);
+  if (has_clock) {
+    lua_Number clock_time = luaL_checknumber(L, 3);
+    isolate->clock_now = luaL_checknumber(L, 2);
+    isolate->clock_time = clock_time;
+  }
+  isolate->has_clock = has_clock;
   return 0;
 }
 
