@@ -1,4 +1,5 @@
 local policy_box = require "spec.support.policy_box"
+local guest_box = require "spec.support.guest_box"
 local program = require "spec.support.program"
 local scratch = require "spec.support.scratch"
 local new_session = require "spec.support.session"
@@ -46,6 +47,21 @@ local PARTS = {
   },
 }
 
+-- Bot scripts: what a user says, and what the bot answers.
+local SCRIPTS = {
+  ["docs/bots.md"] = {
+    [2] = {
+      says = { '!paint red "two words"', "!P blue", "!help paint" },
+      gives = { "red is #f00: two words", "I know red and green.",
+        "!paint COLOUR [TEXT]: shows a colour (also !p)" },
+    },
+    [3] = {
+      says = { "!quote", "!quote Ahoy there", "!quote" }, gives = { "Ahoy there (kept by ann)" },
+    },
+    [4] = { upgrade = { games = { pool = {} } }, says = { "!play" }, gives = { "Who begins?" } },
+  },
+}
+
 -- The code blocks of a page.
 local function examples_of(page)
   local examples = {}
@@ -85,6 +101,7 @@ describe("docs", function()
     for _, page in ipairs(PAGES) do
       for place in ipairs(examples_of(page)) do
         local is_run = WHOLE[page] and WHOLE[page][place] or PARTS[page] and PARTS[page][place]
+          or SCRIPTS[page] and SCRIPTS[page][place]
         assert.is_truthy(is_run, ("%s, code block %d"):format(page, place))
       end
     end
@@ -109,6 +126,19 @@ describe("docs", function()
     assert.same({ status = 0, stdout = "ann\tHello there!\nann\tbye\n", stderr = "" },
       run_program(examples_of("docs/rooms.md")[1]))
   end)
+
+  for page, scripts in pairs(SCRIPTS) do
+    for place, script in pairs(scripts) do
+      it(("%s shows a script that works in its code block %d"):format(page, place), function()
+        local box = guest_box.bot(assert(examples_of(page)[place]))
+        finally(guest_box.close_all)
+        if script.upgrade then box:event("upgrade", script.upgrade) end
+        for _, text in ipairs(script.says) do box:say("ann", text) end
+        assert.same({}, box.failures)
+        assert.same(script.gives, box:texts())
+      end)
+    end
+  end
 
   it("bots.md shows a bot that works", function()
     local script = scratch.write(folder .. "/karma.lua", examples_of("docs/bots.md")[1])
