@@ -2,10 +2,12 @@
 --- judge what is said there. Each is in an isolate of its own (moonpool.host.actor).
 local moonpool = require "moonpool"
 local actors = require "moonpool.host.actor"
+local attachment = require "moonpool.host.attachment"
 local committers = require "moonpool.host.committer"
 local discoveries = require "moonpool.host.discovery"
-local followings = require "moonpool.host.following"
 local policies = require "moonpool.host.policies"
+local reloading = require "moonpool.host.reloading"
+local requests = require "moonpool.host.requests"
 local room_name = require "moonpool.room_name"
 local source = require "moonpool.host.source"
 local trial = require "moonpool.host.trial"
@@ -23,43 +25,45 @@ local DRAIN_SECONDS = 1
 ---@field package policies moonpool.host.actor[]
 ---@field package followings table<moonpool.host.actor, moonpool.host.following>
 ---@field package subscriptions table<moonpool.host.actor, table<integer, table>> by pattern's id
-local methods = {}
+local methods = { say = requests.say, may_join = requests.may_join, explain = requests.explain }
 local mt = { __name = "moonpool.host", __index = methods }
 
 -- ---- loading -----------------------------------------------------------------------------------
 
--- Reads a script's text; true, or nil and what is wrong.
-local function read(script)
-  local text, message = source.read(script.path)
-  if not text then return nil, message end
-  script.text = text
-  return true
-end
-
-local function copy(script)
-  local own = {}
-  for key, value in pairs(script) do own[key] = value end
-  return own
+--- An actor whose script is loaded, or, when it has been set aside, is to be loaded later.
+---@package
+---@param script moonpool.host.script
+---@return moonpool.host.actor? actor
+---@return string? message
+function methods:load_script(script)
+  local own, missing = source.open(script)
+  if not own then return nil, missing end
+  local actor = actors.new(own, self.services)
+  local aside = self.set_aside[script.name]
+  if aside then
+    actor:postpone(aside.reason, aside.retry_in)
+    return actor
+  end
+  local ok, message = actor:load()
+  if not ok then return nil, trial.named(script, message) end
+  return actor
 end
 
 local function load_list(self, scripts, into, messages)
   for _, script in ipairs(scripts) do
-    local actor = actors.new(copy(script), self.services)
-    local ok, message = read(actor.script)
-    if ok then ok, message = actor:load() end
-    if ok then
-      into[#into + 1] = actor
-    else
-      messages[#messages + 1] = trial.named(script, message)
-    end
+    local actor, message = self:load_script(script)
+    if actor then into[#into + 1] = actor else messages[#messages + 1] = message end
   end
 end
 
 --- Loads all scripts; that they can be loaded is what moonpool.host.trial tells. Nothing is
 --- subscribed yet.
+---@param set_aside? table<string, { reason: string, retry_in: number }> by name: not to be loaded
+--- before so many seconds have passed
 ---@return boolean? ok
 ---@return string[]? messages one for each that cannot be loaded
-function methods:load()
+function methods:load(set_aside)
+  self.set_aside = set_aside or {}
   local messages = {}
   load_list(self, self.settings.policies, self.policies, messages)
   load_list(self, self.settings.bots, self.bots, messages)
@@ -68,52 +72,10 @@ function methods:load()
   return true
 end
 
--- ---- rooms and patterns ------------------------------------------------------------------------
-
-local function on_gap(self, actor, room, event)
-  self.log:write("warning", ("missed %s messages (%s)"):format(event.missing or "some",
-    event.reason or "reason unknown"), { script = actor.name, room = room })
-end
-
-local function new_handler(self, actor)
-  return function(kind, room, value)
-    local is_gap = kind == "gap"
-    if is_gap then on_gap(self, actor, room, value) end
-    local is_event = is_gap or kind == "reconnect"
-    actor:deliver({ room = room, message = not is_event and value or nil }, kind, value)
-  end
-end
-
-local function subscribe_pattern(self, actor, id, pattern)
-  local subscription, message, code = self.client:psubscribe(pattern, function(payload, channel)
-    actor:deliver({ channel = channel }, "pattern", id, payload, channel)
-  end)
-  if not subscription then return nil, message, code end
-  self.subscriptions[actor][id] = subscription
-  return true
-end
-
-local function subscribe_patterns(self, actor)
-  for _, subscription in pairs(self.subscriptions[actor] or {}) do subscription:close() end
-  self.subscriptions[actor] = {}
-  for _, entry in ipairs(actor.patterns) do
-    local ok, message, code = subscribe_pattern(self, actor, entry.id, entry.pattern)
-    if not ok then return nil, message, code end
-  end
-  return true
-end
-
-local function follow(self, actor)
-  local follower = ("%s.%s"):format(self.settings.name, actor.id)
-  local following = followings.new(self.client, {
-    follower = follower, rooms = actor.rooms, log = self.log, discovery = self.discovery,
-    handler = new_handler(self, actor), catch_up = self.settings.catch_up,
-  })
-  self.followings[actor] = following
-  local ok, message, code = following:start()
-  if not ok then return nil, message, code end
-  self.committer:add(actor, following, follower)
-  return subscribe_patterns(self, actor)
+-- What is set aside is attached once it runs.
+local function attach(self, actor)
+  if actor.state ~= "running" then return true end
+  return attachment.attach(self, actor)
 end
 
 --- Subscribes for all bots and awaits every confirmation.
@@ -123,7 +85,7 @@ end
 function methods:subscribe()
   for _, actor in ipairs(self.policies) do self.committer:add(actor) end
   for _, actor in ipairs(self.bots) do
-    local ok, message, code = follow(self, actor)
+    local ok, message, code = attach(self, actor)
     if not ok then
       return nil, ("%s: cannot subscribe: %s"):format(actor.name, message), code
     end
@@ -131,28 +93,14 @@ function methods:subscribe()
   return true
 end
 
--- Another version of a script runs: it may want other rooms, or judge other things.
-local function on_version(self, actor)
-  if actor.kind == "policy" then
-    self.chain:replace(self.policies)
-    return
-  end
-  local following = self.followings[actor]
-  if not following then return end
-  local ok, message = following:change(actor.rooms)
-  if ok then ok, message = subscribe_patterns(self, actor) end
-  if not ok then
-    self.log:write("error", "cannot subscribe: " .. message, { script = actor.name })
-  end
-end
-
 -- ---- life --------------------------------------------------------------------------------------
 
 --- Begins the scripts' functions for `start`, each in a task of its own, and their timers.
 function methods:start()
   self.committer:start()
-  for _, actor in ipairs(self.policies) do actor:start() end
-  for _, actor in ipairs(self.bots) do moonpool.spawn(actor.start, actor) end
+  for _, actor in ipairs(self:actors()) do
+    if actor.state == "running" then moonpool.spawn(actor.start, actor) end
+  end
 end
 
 local function for_all(list, fn)
@@ -161,42 +109,30 @@ local function for_all(list, fn)
   for _, task in ipairs(tasks) do task:await() end
 end
 
---- Ends the bots: what has been published until now is handled, then their functions for `stop`
---- run, all bots' at once. Awaits them.
+--- Ends actors: what has been published until now is handled, then their functions for `stop` run,
+--- all at once.
+---@package
+---@param list moonpool.host.actor[]
+function methods:end_actors(list)
+  for_all(list, function(actor)
+    actor:end_timers()
+    if self.followings[actor] then self.followings[actor]:drain(DRAIN_SECONDS) end
+  end)
+  for _, actor in ipairs(list) do attachment.detach(self, actor) end
+  for_all(list, function(actor) actor:stop() end)
+end
+
+--- Ends the bots, then the policies: what has been published until now is handled, then their
+--- functions for `stop` run, all bots' at once. Awaits them.
 function methods:stop()
   self.committer:close()
-  for_all(self.bots, function(actor)
-    actor:end_timers()
-    self.followings[actor]:drain(DRAIN_SECONDS)
-  end)
-  for _, actor in ipairs(self.bots) do
-    for _, subscription in pairs(self.subscriptions[actor]) do subscription:close() end
-    self.followings[actor]:close()
-  end
-  for_all(self.bots, function(actor) actor:stop() end)
-  for_all(self.policies, function(actor) actor:stop() end)
+  self:end_actors(self.bots)
+  self:end_actors(self.policies)
 end
+
+methods.reload, methods.reload_one = reloading.reload, reloading.reload_one
 
 -- ---- operating ---------------------------------------------------------------------------------
-
---- Loads a script anew, or all of them; those that cannot be loaded stay as they are.
----@param name string?
----@return { script: string, ok: boolean, message: string? }[]? results
----@return string? message there is none of that name
----@return string? code
-function methods:reload(name)
-  local results = {}
-  for _, actor in ipairs(self:actors()) do
-    if not name or actor.name == name or actor.id == name then
-      local script = copy(actor.script)
-      local ok, message = read(script)
-      if ok then ok, message = actor:reload(script) end
-      results[#results + 1] = { script = actor.name, ok = ok or false, message = message }
-    end
-  end
-  if name and #results == 0 then return nil, ("there is no script %q"):format(name), "EARG" end
-  return results
-end
 
 --- All that are loaded, policies first.
 ---@return moonpool.host.actor[]
@@ -211,54 +147,6 @@ function methods:ps()
   local list = self:actors()
   for index, actor in ipairs(list) do list[index] = actor:stats() end
   return list
-end
-
---- Publishes for a user, if the policies let him.
----@param request { room: string, user: string, text: string, type: string?, key: string? }
----@param via "say"|"gateway"
----@return string? id
----@return string? message
----@return string? code EREJECTED: a policy's reason
-function methods:say(request, via)
-  local room, message, code = self.client:room(request.room)
-  if not room then return nil, message, code end
-  local verdict = self.chain:judge("publish", {
-    room = room.name, user = request.user, text = request.text, type = request.type, bot = false,
-    via = via, address = request.address, time = moonpool.time(),
-  })
-  if verdict.verdict ~= "allow" then return nil, verdict.reason, "EREJECTED" end
-  return room:say({ user = request.user, text = verdict.text, type = request.type },
-    { key = request.key })
-end
-
---- May a user join?
----@param request { room: string, user: string }
----@param via "say"|"gateway"
----@return boolean? ok
----@return string? message
----@return string? code
-function methods:may_join(request, via)
-  local name, message, code = room_name(request.room)
-  if not name then return nil, message, code end
-  local verdict = self.chain:judge("subscribe", {
-    room = name, user = request.user, bot = false, via = via, time = moonpool.time(),
-  })
-  if verdict.verdict == "allow" then return true end
-  return nil, verdict.reason, "EREJECTED"
-end
-
---- What each policy says, publishing nothing.
----@param request { room: string, user: string, text: string }
----@return moonpool.policy_opinion[]? opinions
----@return moonpool.policy_verdict|string verdict
----@return string? code
-function methods:explain(request)
-  local name, message, code = room_name(request.room)
-  if not name then return nil, message, code end
-  return self.chain:explain("publish", {
-    room = name, user = request.user, text = request.text, bot = false, via = "say",
-    time = moonpool.time(),
-  })
 end
 
 --- Commits what judgements have changed in the stores of policies, where start was not called;
@@ -295,22 +183,20 @@ end
 function host.new(client, settings, log)
   local self = setmetatable({
     client = client, settings = settings, log = log, bots = {}, policies = {}, followings = {},
-    subscriptions = {}, discovery = discoveries.new(client),
+    set_aside = {}, subscriptions = {}, discovery = discoveries.new(client),
     committer = committers.new(client, log),
     chain = policies.new({}, { policy_timeout = settings.limits.policy_timeout, log = log }),
   }, mt)
   local asks = world.asks(client, log, self.chain)
   function asks.pattern(instance, _, id, pattern)
-    return subscribe_pattern(self, instance.actor, id, pattern)
+    return attachment.subscribe(self, instance.actor, id, pattern)
   end
   function asks.unpattern(instance, _, id)
-    local subscriptions = self.subscriptions[instance.actor] or {}
-    if subscriptions[id] then subscriptions[id]:close() end
-    subscriptions[id] = nil
+    attachment.unsubscribe(self, instance.actor, id)
   end
   self.services = {
     asks = asks, log = log, restart = settings.restart,
-    on_version = function(actor) on_version(self, actor) end,
+    on_version = function(actor) attachment.renew(self, actor) end,
     commit = function(actor) self.committer:commit(actor) end,
   }
   return self

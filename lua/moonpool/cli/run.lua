@@ -59,16 +59,30 @@ local function fail_with(context, messages)
   context:fail(messages[#messages], EX_CONFIG)
 end
 
-local function read_settings(args, context)
-  local settings, messages = config.read(args.config, {
+local function read_config(args)
+  return config.read(args.config, {
     files = args.files, policies = args.policy, name = args.name, log = args.log,
     memory = args.memory, budget = args.budget,
   })
+end
+
+local function read_settings(args, context)
+  local settings, messages = read_config(args)
   if not settings then fail_with(context, messages) end
   return settings
 end
 
-local function load_host(settings, context)
+-- Reads everything again. What cannot be loaded stays as it is, and says so.
+local function reload(args, context, worker)
+  local settings, messages = read_config(args)
+  if settings and worker.host then
+    worker.host:reload(settings)
+  else
+    for _, message in ipairs(messages or {}) do context:warn("not reloaded: " .. message) end
+  end
+end
+
+local function load_host(settings, context, set_aside)
   local messages = trial.load_all(settings)
   if messages then fail_with(context, messages) end
   local own = host.new(context:connect(), settings, log.new {
@@ -76,7 +90,7 @@ local function load_host(settings, context)
     within = settings.log.within,
   })
   local ok
-  ok, messages = own:load()
+  ok, messages = own:load(set_aside)
   if not ok then fail_with(context, messages) end
   return own
 end
@@ -122,8 +136,8 @@ local function check(args, context)
 end
 
 local function run_scripts(args, context, worker)
-  local settings = read_settings(args, context)
-  local own = load_host(settings, context)
+  local own = load_host(read_settings(args, context), context, worker.set_aside)
+  worker.host = own
   local ok, message = own:subscribe()
   if not ok then context:fail(message) end
   tell_ready(args, own)
@@ -139,7 +153,9 @@ end
 ---@return integer status
 function run.execute(args, context)
   if args.check then return check(args, context) end
-  return supervised(context, {}, function(worker) return run_scripts(args, context, worker) end)
+  return supervised(context, {
+    reload = function(worker) reload(args, context, worker) end,
+  }, function(worker) return run_scripts(args, context, worker) end)
 end
 
 return run

@@ -16,7 +16,8 @@ local QUIET_SECONDS = 2 -- for calls to end, before the next version takes over
 ---@field id string under which it keeps what it keeps: the script's, whatever name that takes
 ---@field name string
 ---@field state moonpool.host.state
----@field instance moonpool.host.instance
+---@field instance moonpool.host.instance? nil: it has not been loaded
+---@field is_careful boolean? a worker was killed for it
 ---@field description table
 ---@field priority number? a policy's
 ---@field rooms string[]? a policy's; nil: all
@@ -105,6 +106,9 @@ local function begin_timers(self, instance)
   instance.pending = nil
 end
 
+-- Nothing is known of a script that has not been loaded.
+local UNKNOWN = { events = {}, patterns = {}, rooms = {} }
+
 local function take_over(self, script, instance)
   local about = instance.description
   self.script, self.instance, self.description = script, instance, about
@@ -123,8 +127,8 @@ end
 local set_aside
 
 -- Starts it again, after a while; until that succeeds, again and again.
-local function try_again(self)
-  moonpool.sleep(self.backoff)
+local function try_again(self, seconds)
+  moonpool.sleep(seconds)
   if self.state ~= "aside" then return end
   self.restarts = self.restarts + 1
   local instance, message = load(self, self.script)
@@ -139,8 +143,8 @@ local function try_again(self)
   end
   take_over(self, self.script, instance)
   log_of(self, "info", "runs again")
-  open_gate(self)
   self.services.on_version(self)
+  open_gate(self)
   begin(self, instance, "start")
 end
 
@@ -152,7 +156,21 @@ function set_aside(self, why)
   close_gate(self)
   if self.instance then self.instance:close() end
   log_of(self, "error", ("set aside, tried again in %g s: %s"):format(self.backoff, why))
-  moonpool.spawn(try_again, self)
+  moonpool.spawn(try_again, self, self.backoff)
+end
+
+--- Instead of load: it is not to run before so many seconds have passed, since a worker had to be
+--- killed for it. Whatever it is handed after that counts as handled before it is: so what got it
+--- stuck cannot do so again and again.
+---@param reason string
+---@param seconds number
+function methods:postpone(reason, seconds)
+  self.state, self.last_error, self.is_careful = "aside", reason, true
+  self.backoff = seconds
+  self.events, self.patterns, self.rooms = UNKNOWN.events, UNKNOWN.patterns, UNKNOWN.rooms
+  close_gate(self)
+  log_of(self, "warning", ("set aside, tried again in %.3g s: %s"):format(seconds, reason))
+  moonpool.spawn(try_again, self, seconds)
 end
 
 --- A function of the script's failed.
@@ -260,11 +278,10 @@ function methods:start() begin(self, self.instance, "start") end
 local function replace(self, script)
   local instance, message = load(self, script)
   if not instance then return nil, message end
-  local old = self.instance
-  local outcome, state = "closed", nil
-  if not old.is_killed then outcome, state = old:call({}, "state") end
+  local old, outcome, state = self.instance, "closed", nil
+  if old then outcome, state = old:call({}, "state") end
   take_over(self, script, instance)
-  old:close()
+  if old then old:close() end
   self.reloads = self.reloads + 1
   self.failures, self.backoff = {}, nil
   return true, outcome == "done" and state or nil
@@ -306,14 +323,16 @@ function methods:stop()
   if self.state == "running" and self.events.stop then self:deliver({}, "stop") end
   self.services.commit(self)
   self.state = "stopped"
-  self.instance:close()
+  if self.instance then self.instance:close() end
   open_gate(self)
 end
+
+local NOTHING_USED = { cpu = 0, memory = 0, memory_peak = 0 }
 
 --- Figures, as `moonpool ps` shows them.
 ---@return table
 function methods:stats()
-  local used = self.instance:stats()
+  local used = self.instance and self.instance:stats() or NOTHING_USED
   return {
     script = self.name, kind = self.kind, state = self.state, events = self.handled,
     errors = self.errors, restarts = self.restarts, reloads = self.reloads, queue = self.calls,

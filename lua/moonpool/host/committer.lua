@@ -40,7 +40,7 @@ local function new_unsaved() return { changes = {}, positions = {}, has_any = fa
 local function collect(entry)
   local actor = entry.actor
   local has_failed = false
-  if actor.touched then
+  if actor.touched and actor.instance then
     actor.touched = false
     local outcome, changes = actor.instance:call({}, "commit")
     if outcome == "done" then merge_changes(entry.unsaved, changes) else has_failed = true end
@@ -122,6 +122,20 @@ function methods:add(actor, following, follower)
     written = -math.huge, is_busy = false, has_failed = false,
   }
 end
+
+--- Commits that a message is handled, before it is. Awaits Redis.
+---@param actor moonpool.host.actor
+---@param room string
+---@param id string
+function methods:commit_position(actor, room, id)
+  local entry = self.entries[actor]
+  merge_positions(entry.unsaved, { [room] = id })
+  write(self, entry)
+end
+
+--- Ends committing for an actor, which has committed.
+---@param actor moonpool.host.actor
+function methods:remove(actor) self.entries[actor] = nil end
 
 --- Commits an actor's changes now; no call of its script's is under way. Awaits Redis.
 ---@param actor moonpool.host.actor

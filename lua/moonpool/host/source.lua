@@ -1,46 +1,8 @@
---- Scripts on disk: finding and reading them, and what they require.
-local system = require("moonpool.core").system
-
+--- Scripts on disk: reading them, and what they require.
 local source = {}
 
 -- Modules of moonpool's that need nothing but Lua.
 local MODULES = { ["moonpool.text"] = true, ["moonpool.glob"] = true }
-
-local function is_folder(path)
-  local status = system.stat(system.realpath(path) or path)
-  return status ~= nil and status.type == "directory"
-end
-
-local function scripts_in(folder)
-  local names, message = system.files_in(folder, ".lua")
-  if not names then return nil, message end
-  if #names == 0 then return nil, folder .. ": no *.lua in this folder" end
-  for index, name in ipairs(names) do names[index] = folder:gsub("/$", "") .. "/" .. name end
-  return names
-end
-
---- The scripts that paths stand for: files as they are, folders as the *.lua in them, by name.
----@param paths string[]
----@return string[]? files
----@return string? message names the folder that has none
-function source.find(paths)
-  local files = {}
-  for _, path in ipairs(paths) do
-    if is_folder(path) then
-      local found, message = scripts_in(path)
-      if not found then return nil, message end
-      table.move(found, 1, #found, #files + 1, files)
-    else
-      files[#files + 1] = path
-    end
-  end
-  return files
-end
-
---- A script's name: its file's without .lua.
----@param path string
----@return string
-function source.name_of(path) return (path:match "([^/]*)$":gsub("%.lua$", "")) end
 
 --- The text of a file.
 ---@param path string
@@ -54,6 +16,19 @@ function source.read(path)
   file:close()
   if not text then return nil, ("%s: %s"):format(path, message) end
   return (text:gsub("^#[^\n]*", "", 1))
+end
+
+--- A copy of a script with its text as it is on disk now.
+---@param script moonpool.host.script
+---@return moonpool.host.script? own
+---@return string? message
+function source.open(script)
+  local text, message = source.read(script.path)
+  if not text then return nil, message end
+  local own = {}
+  for key, value in pairs(script) do own[key] = value end
+  own.text = text
+  return own
 end
 
 --- What a script requires: a module of moonpool's that scripts may use, or a file beside it.

@@ -40,9 +40,8 @@ end
 ---@return table? description what it is, and reacts to
 ---@return string? message names the file, and the line where there is one
 function trial.load(script)
-  local text, message = source.read(script.path)
-  if not text then return nil, message end
-  local own = setmetatable({ text = text }, { __index = script })
+  local own, message = source.open(script)
+  if not own then return nil, message end
   local instance
   instance, message = instances.load(own, ASKS, script)
   if not instance then return nil, trial.named(script, message) end
