@@ -146,6 +146,7 @@ end
 function handlers.load(text, chunkname, kind, name, options, grants)
   guest.name, guest.options, guest.grants = name, options or {}, grants or {}
   guest.running = 1
+  if guest.grants.is_ordered then tools.module "ordered"(guest) end
   local ok, description = called(tools.try(load, text, chunkname, kind))
   if not ok then return nil, clean(description) end
   return description
