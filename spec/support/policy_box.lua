@@ -15,6 +15,7 @@
 --   policy_box.load_file(path, options)   the same of a file
 local bucket = require "moonpool.host.bucket"
 local instance = require "moonpool.host.instance"
+local source = require "moonpool.host.source"
 
 local policy_box = {}
 
@@ -34,23 +35,21 @@ end
 
 local asks = {}
 
-function asks.source(_, _, name)
-  local path = FOLDER .. name:gsub("%.", "/") .. ".lua"
-  local text, message = read(path)
-  return text, text and "@" .. path or message
-end
+function asks.source(made, _, name) return source.module(made.actor.path, name) end
 
-function asks.log(_, context, level, text) table.insert(context.box.log, level .. ": " .. text) end
+function asks.load_store(made, _, room) return made.actor.stores[room] or {} end
 
-function asks.fail(_, context, text) table.insert(context.box.failures, text) end
+function asks.log(made, _, level, text) table.insert(made.actor.log, level .. ": " .. text) end
 
-function asks.take(_, context, name, ...)
-  local box = context.box
+function asks.fail(made, _, text) table.insert(made.actor.failures, text) end
+
+function asks.take(made, context, name, ...)
+  local box = made.actor
   return bucket.ask(box.redis, context.request, bucket.key(nil, box.name, name), ...)
 end
 
 local function commit(self)
-  local outcome, changes = self.instance:call({ box = self }, "commit")
+  local outcome, changes = self.instance:call({}, "commit")
   assert(outcome == "done", changes)
   for _, change in ipairs(changes) do
     self.stores[change.room] = self.stores[change.room] or {}
@@ -66,7 +65,7 @@ function box_methods:judge(request, event)
     time = self.time }
   for key, value in pairs(request) do all[key] = value end
   local outcome, verdict, value, is_touched = self.instance:call(
-    { box = self, request = all }, "judge", event or "publish", all)
+    { request = all }, "judge", event or "publish", all)
   assert(outcome == "done", verdict)
   if is_touched then commit(self) end
   return verdict, value
@@ -81,7 +80,6 @@ function box_methods:close() self.instance:close() end
 
 local function load(self, options)
   local path = self.path
-  local own = { load_store = function(_, _, room) return self.stores[room] or {} end }
   local made, message = instance.load({
     kind = "policy", name = self.name, path = path, text = assert(read(path)), options = options,
     grants = {}, memory = 16 << 20, budget = 1, seed = 1,
@@ -89,7 +87,7 @@ local function load(self, options)
       self.isolate = isolate
       set_clock(self)
     end,
-  }, setmetatable(own, { __index = asks }))
+  }, asks, self)
   if not made then error(message, 0) end
   self.instance = made
 end

@@ -2,7 +2,9 @@
 local source = {}
 
 -- Modules of moonpool's that need nothing but Lua.
-local MODULES = { ["moonpool.text"] = true, ["moonpool.glob"] = true }
+local MODULES = {
+  ["moonpool.text"] = true, ["moonpool.glob"] = true, ["moonpool.nearest"] = true,
+}
 
 --- The text of a file.
 ---@param path string

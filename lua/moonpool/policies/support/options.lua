@@ -1,41 +1,14 @@
 --- The options of a policy: checked against what it knows, with its defaults. A wrong one raises,
 --- so that the policy is not loaded.
+local nearest = require "moonpool.nearest"
+
 local options = {}
-
--- How many letters differ: changed, missing, too many, or two that changed places.
-local function distance(left, right)
-  local rows = { [0] = {} }
-  for column = 0, #right do rows[0][column] = column end
-  for row = 1, #left do
-    rows[row] = { [0] = row }
-    for column = 1, #right do
-      local is_same = left:byte(row) == right:byte(column)
-      local best = math.min(rows[row - 1][column] + 1, rows[row][column - 1] + 1,
-        rows[row - 1][column - 1] + (is_same and 0 or 1))
-      if row > 1 and column > 1 and left:byte(row) == right:byte(column - 1)
-        and left:byte(row - 1) == right:byte(column) then
-        best = math.min(best, rows[row - 2][column - 2] + 1)
-      end
-      rows[row][column] = best
-    end
-  end
-  return rows[#left][#right]
-end
-
-local function nearest(name, known)
-  local best, least
-  for other in pairs(known) do
-    local far = distance(name, other)
-    if not least or far < least or far == least and other < best then best, least = other, far end
-  end
-  return least and least <= math.max(1, #name // 3) and best or nil
-end
 
 local function names_of(known)
   local names = {}
   for name in pairs(known) do names[#names + 1] = name end
   table.sort(names)
-  return table.concat(names, ", ")
+  return names
 end
 
 local function fail(text, ...) error(text:format(...), 0) end
@@ -44,9 +17,10 @@ local function check_known(owner, given, known)
   for name in pairs(given) do
     if type(name) ~= "string" then fail("%s: option names are strings, not %s", owner, name) end
     if not known[name] then
-      local near = nearest(name, known)
+      local names = names_of(known)
+      local near = nearest(name, names)
       fail("%s: unknown option %q; %s", owner, name,
-        near and ("did you mean %q?"):format(near) or "there are " .. names_of(known))
+        near and ("did you mean %q?"):format(near) or "there are " .. table.concat(names, ", "))
     end
   end
 end
