@@ -22,7 +22,7 @@ function reload.configure(command)
   command:summary "Have the running host read its scripts again."
   command:description(DESCRIPTION):epilog(EPILOG)
   command:argument("script"):argname("SCRIPT"):args("?")
-    :description "The name of a bot or policy (default: all that have changed)."
+    :description "The name of a bot or policy (default: all of them)."
   host_control.add_option(command)
 end
 
@@ -43,7 +43,7 @@ function reload.execute(args, context)
       context.out("reloaded " .. name)
     end
   end
-  if #scripts == 0 then context.out "nothing has changed" end
+  if #scripts == 0 then context.out "there is no script" end
   return status
 end
 

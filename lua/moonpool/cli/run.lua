@@ -1,7 +1,9 @@
 --- moonpool run: runs bots and policies.
 local config = require "moonpool.host.config"
+local control = require "moonpool.host.control"
 local host = require "moonpool.host"
 local log = require "moonpool.host.log"
+local operations = require "moonpool.host.operations"
 local supervised = require "moonpool.cli.supervised"
 local terminal = require "moonpool.cli.terminal"
 local trial = require "moonpool.host.trial"
@@ -46,6 +48,8 @@ function run.configure(command)
     :description "The host's, under which its bots' positions are kept (default: main)."
   command:option("--log"):argname("FORMAT"):choices { "text", "json" }
     :description "How log lines are written (default: text)."
+  command:option("--control"):argname("PATH")
+    :description "Where the host listens for commands (default: a socket of yours for this Redis)."
   command:option("--memory"):argname("BYTES"):convert(tonumber)
     :description "That a script may use (default: 16777216)."
   command:option("--budget"):argname("SECONDS"):convert(tonumber)
@@ -62,7 +66,7 @@ end
 local function read_config(args)
   return config.read(args.config, {
     files = args.files, policies = args.policy, name = args.name, log = args.log,
-    memory = args.memory, budget = args.budget,
+    memory = args.memory, budget = args.budget, redis = args.redis, control = args.control,
   })
 end
 
@@ -72,14 +76,17 @@ local function read_settings(args, context)
   return settings
 end
 
--- Reads everything again. What cannot be loaded stays as it is, and says so.
-local function reload(args, context, worker)
+-- Reads everything again. What cannot be loaded stays as it is.
+local function reload(args, worker)
   local settings, messages = read_config(args)
-  if settings and worker.host then
-    worker.host:reload(settings)
-  else
-    for _, message in ipairs(messages or {}) do context:warn("not reloaded: " .. message) end
-  end
+  if not settings then return nil, table.concat(messages, "\n"), "EARG" end
+  return worker.host:reload(settings)
+end
+
+local function reload_by_signal(args, context, worker)
+  if not worker.host then return end -- it is being loaded
+  local results, message = reload(args, worker)
+  if not results then context:warn("not reloaded: " .. message) end
 end
 
 local function load_host(settings, context, set_aside)
@@ -135,15 +142,29 @@ local function check(args, context)
   return 0
 end
 
+-- Answers on the control socket, if this host has it.
+local function serve(args, context, worker)
+  local fd = worker.settings.control_fd
+  if not fd then return end
+  local server, message = control.serve(fd, {
+    ops = operations.of(worker.host, function() return reload(args, worker) end),
+    log = function(line) context:warn(line) end,
+  })
+  if not server then context:warn("cannot listen for commands: " .. message) end
+  return server
+end
+
 local function run_scripts(args, context, worker)
   local own = load_host(read_settings(args, context), context, worker.set_aside)
-  worker.host = own
   local ok, message = own:subscribe()
   if not ok then context:fail(message) end
+  worker.host = own
+  local server = serve(args, context, worker)
   tell_ready(args, own)
   worker:ready()
   own:start()
   context:wait_for_stop()
+  if server then server:close() end
   own:stop()
   return 0
 end
@@ -153,8 +174,14 @@ end
 ---@return integer status
 function run.execute(args, context)
   if args.check then return check(args, context) end
+  local settings = read_settings(args, context)
+  if settings.redis then context:use_redis(settings.redis) end
   return supervised(context, {
-    reload = function(worker) reload(args, context, worker) end,
+    supervisor = { grace = settings.limits.grace, max_restarts = settings.restart.max_crashes,
+      within = settings.restart.crashes_within, drain = settings.limits.stop },
+    control = settings.control ~= false
+      and { path = settings.control, name = settings.name, is_quiet = args.quiet } or nil,
+    reload = function(worker) reload_by_signal(args, context, worker) end,
   }, function(worker) return run_scripts(args, context, worker) end)
 end
 

@@ -35,6 +35,7 @@ local QUIET_SECONDS = 2 -- for calls to end, before the next version takes over
 ---@field package quiet table? a latch, for who waits until calls is 0
 ---@field package failures number[] when the last ones were
 ---@field package backoff number? seconds until it is tried again
+---@field package retry_at number when that is, of moonpool.now
 ---@field package is_ending boolean its timers have ended
 ---@field package touched boolean its stores may have changed
 local methods = {}
@@ -128,6 +129,7 @@ local set_aside
 
 -- Starts it again, after a while; until that succeeds, again and again.
 local function try_again(self, seconds)
+  self.retry_at = moonpool.now() + seconds
   moonpool.sleep(seconds)
   if self.state ~= "aside" then return end
   self.restarts = self.restarts + 1
@@ -329,15 +331,20 @@ end
 
 local NOTHING_USED = { cpu = 0, memory = 0, memory_peak = 0 }
 
+local STATE_NAMES = { new = "starting", aside = "set aside" }
+
 --- Figures, as `moonpool ps` shows them.
 ---@return table
 function methods:stats()
   local used = self.instance and self.instance:stats() or NOTHING_USED
+  local is_aside = self.state == "aside"
   return {
-    script = self.name, kind = self.kind, state = self.state, events = self.handled,
-    errors = self.errors, restarts = self.restarts, reloads = self.reloads, queue = self.calls,
-    cpu = used.cpu, memory = used.memory, memory_peak = used.memory_peak,
-    last_error = self.last_error,
+    name = self.name, kind = self.kind, state = STATE_NAMES[self.state] or self.state,
+    events = self.handled, errors = self.errors, restarts = self.restarts,
+    reloads = self.reloads, queue = self.calls, cpu = used.cpu, memory = used.memory,
+    memory_peak = used.memory_peak, last_error = self.last_error,
+    reason = is_aside and self.last_error or nil,
+    retry_in = is_aside and math.max(0, self.retry_at - moonpool.now()) or nil,
   }
 end
 

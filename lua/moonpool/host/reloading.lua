@@ -22,7 +22,7 @@ local function reload_kind(self, kind, scripts, results)
   local now, wanted = by_name(self[kind]), by_name(scripts)
   local list, gone = {}, {}
   local function note(actor, ok, message)
-    results[#results + 1] = { script = actor.name, ok = ok or false, message = message }
+    results[#results + 1] = { name = actor.name, error = not ok and message or nil }
   end
   for _, actor in ipairs(self[kind]) do
     if not wanted[actor.id] then gone[#gone + 1] = actor end
@@ -43,7 +43,7 @@ local function reload_kind(self, kind, scripts, results)
   self[kind] = list
   for _, actor in ipairs(gone) do
     self.committer:remove(actor)
-    note(actor, true, "ended")
+    note(actor, true)
   end
   return now
 end
@@ -61,7 +61,7 @@ end
 --- Loads scripts anew, each as a transaction: those that cannot be loaded stay as they are. Scripts
 --- that are new begin, those that are gone end.
 ---@param settings moonpool.host.config as it is now; limits of the host itself stay
----@return { script: string, ok: boolean, message: string? }[] results
+---@return { name: string, error: string? }[] results
 function reloading.reload(self, settings)
   local results = {}
   for _, kind in ipairs { "policies", "bots" } do
@@ -75,14 +75,14 @@ end
 
 --- Loads one script anew, as reload does.
 ---@param name string
----@return { script: string, ok: boolean, message: string? }[]? results
+---@return { name: string, error: string? }[]? results
 ---@return string? message there is none of that name
 ---@return string? code
 function reloading.reload_one(self, name)
   for _, actor in ipairs(self:actors()) do
     if actor.name == name or actor.id == name then
       local ok, message = reload(actor, actor.script)
-      return { { script = actor.name, ok = ok or false, message = message } }
+      return { { name = actor.name, error = not ok and message or nil } }
     end
   end
   return nil, ("there is no script %q"):format(name), "EARG"

@@ -6,13 +6,16 @@ local room_name = require "moonpool.room_name"
 local requests = {}
 
 --- Publishes for a user, if the policies let him.
----@param request { room: string, user: string, text: string, type: string?, key: string? }
+---@param request { room: string, user: string, text: string, type: string?, key: string?,
+--- options: table? } options: the room's
 ---@param via "say"|"gateway"
 ---@return string? id
 ---@return string? message
 ---@return string? code EREJECTED: a policy's reason
 function requests.say(self, request, via)
-  local room, message, code = self.client:room(request.room)
+  local options = type(request.options) == "table" and request.options or nil
+  local is_fine, room, message, code = pcall(self.client.room, self.client, request.room, options)
+  if not is_fine then return nil, room, "EARG" end
   if not room then return nil, message, code end
   local verdict = self.chain:judge("publish", {
     room = room.name, user = request.user, text = request.text, type = request.type, bot = false,
@@ -39,17 +42,17 @@ function requests.may_join(self, request, via)
   return nil, verdict.reason, "EREJECTED"
 end
 
---- What each policy says, publishing nothing.
----@param request { room: string, user: string, text: string }
+--- What each policy says, publishing nothing; without a text, of the user's joining.
+---@param request { room: string, user: string, text: string?, type: string? }
 ---@return moonpool.policy_opinion[]? opinions
 ---@return moonpool.policy_verdict|string verdict
 ---@return string? code
 function requests.explain(self, request)
   local name, message, code = room_name(request.room)
   if not name then return nil, message, code end
-  return self.chain:explain("publish", {
-    room = name, user = request.user, text = request.text, bot = false, via = "say",
-    time = moonpool.time(),
+  return self.chain:explain(request.text and "publish" or "subscribe", {
+    room = name, user = request.user, text = request.text, type = request.type, bot = false,
+    via = "say", time = moonpool.time(),
   })
 end
 

@@ -1,0 +1,74 @@
+--- What the host answers on its control socket: the ops of moonpool.host.control. docs/operating.md
+--- has their fields.
+local moonpool = require "moonpool"
+local system = require("moonpool.core").system
+
+local operations = {}
+
+local array_mt = getmetatable(moonpool.json.decode "[]")
+
+-- A list stays one in JSON, also when it is empty.
+local function list_of(items) return setmetatable(items, array_mt) end
+
+local STRINGS = { "room", "user", "text", "type", "key", "script" }
+
+-- nil, or what is wrong with a request's fields.
+local function wrong(request, needed)
+  for _, name in ipairs(STRINGS) do
+    local value = request[name]
+    if value == moonpool.null then request[name] = nil end
+    if request[name] ~= nil and type(value) ~= "string" then
+      return ("'%s' must be a string"):format(name)
+    end
+  end
+  for _, name in ipairs(needed) do
+    if not request[name] then return ("'%s' is missing"):format(name) end
+  end
+end
+
+local function checked(needed, fn)
+  return function(request)
+    local problem = wrong(request, needed)
+    if problem then return nil, problem, "EARG" end
+    return fn(request)
+  end
+end
+
+--- The ops of a host.
+---@param host moonpool.host
+---@param reload fun(): table[]?, string?, string? loads all scripts anew
+---@return table<string, moonpool.host.control.op>
+function operations.of(host, reload)
+  local began = moonpool.now()
+  return {
+    ps = function()
+      return {
+        name = host.settings.name, pid = system.getpid(), uptime = moonpool.now() - began,
+        scripts = list_of(host:ps()),
+      }
+    end,
+    reload = checked({}, function(request)
+      local results, message, code
+      if request.script then
+        results, message, code = host:reload_one(request.script)
+      else
+        results, message, code = reload()
+      end
+      if not results then return nil, message, code end
+      return { scripts = list_of(results) }
+    end),
+    explain = checked({ "room", "user" }, function(request)
+      local opinions, message, code = host:explain(request)
+      if not opinions then return nil, message, code end
+      return list_of(opinions)
+    end),
+    say = checked({ "room", "user", "text" }, function(request)
+      return host:say(request, "say")
+    end),
+    join = checked({ "room", "user" }, function(request)
+      return host:may_join(request, "say")
+    end),
+  }
+end
+
+return operations
