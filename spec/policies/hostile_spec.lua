@@ -7,7 +7,15 @@ describe("a text that is made to be slow", function()
 
   local function fill(piece) return (piece:rep(SIZE // #piece)) end
 
+  -- As many characters as there are.
+  local function all_characters()
+    local list = {}
+    for code = 0x4E00, 0x4E00 + SIZE // 3 - 1 do list[#list + 1] = utf8.char(code) end
+    return table.concat(list)
+  end
+
   local TEXTS = {
+    all_characters(),
     fill "a", fill "A ", fill "é", fill "É ", fill "Ａ", fill "\u{301}", fill "b4d ", fill "bad",
     fill "very bad ", fill "!", fill "1", fill " ", fill "\n", fill "http://a.com ", fill "www.",
     fill "a." .. "1", fill "@", "http://" .. fill ")" .. "a@", fill "://", fill "a-", fill ":/",

@@ -31,6 +31,7 @@ describe("a folded text", function()
   it("is in lower case", function()
     assert.equal("äöü àéî łžÿ привет ёж αβγω ß", fold.lower "ÄÖÜ ÀÉÎ ŁŽŸ ПРИВЕТ ЁЖ ΑΒΓΩ ß")
     assert.equal("a×÷1", fold.lower "A×÷1")
+    assert.equal("\xC3 \xC3\xA9\xA9 \xF4", fold.lower "\xC3 \xC3\xA9\xA9 \xF4")
   end)
 
   it("has plain letters, and nothing invisible", function()
@@ -38,6 +39,8 @@ describe("a folded text", function()
     assert.equal("paypal.com", fold.plain "ｐаypаl。com")
     assert.equal("abc", fold.plain "a\u{200B}b\u{AD}\u{301}c\u{FEFF}")
     assert.equal("日本語 😀", fold.plain "日本語 😀")
+    for code = 0x4E00, 0x4F00 do fold.plain(utf8.char(code)) end
+    assert.equal("a", fold.plain "Ａ")
   end)
 
   it("keeps the places of its letters", function()

@@ -23,21 +23,45 @@ local CAPITALS = { { 0xC0, 0xD6, 32, 1 }, { 0xD8, 0xDE, 32, 1 }, { 0x100, 0x136,
   { 0x3A3, 0x3A9, 32, 1 }, { 0x400, 0x40F, 80, 1 }, { 0x410, 0x42F, 32, 1 },
   { 0x1E00, 0x1E94, 1, 2 }, { 0x1EA0, 0x1EFE, 1, 2 } }
 
-local lower, narrow, plain = {}, {}, {}
-local char = utf8.char
+-- Single ones: Ÿ, İ, Ź, Ż, Ž; full stops of other scripts.
+local LOWER = { [0x178] = "ÿ", [0x130] = "i", [0x179] = "ź", [0x17B] = "ż", [0x17D] = "ž" }
+local NARROW = { [0x3002] = ".", [0xFF61] = "." }
 
-for _, range in ipairs(CAPITALS) do
-  for code = range[1], range[2], range[4] do lower[char(code)] = char(code + range[3]) end
-end
-lower[char(0x178)], lower[char(0x130)] = char(0xFF), "i"
-lower[char(0x179)], lower[char(0x17B)], lower[char(0x17D)] = char(0x17A), char(0x17C), char(0x17E)
+local MOST_KNOWN = 300 -- characters whose folding is remembered
 
--- Letters of full width are ASCII's, 0xFEE0 further on; some full stops are of other scripts.
-for code = 0x21, 0x7E do narrow[char(code + 0xFEE0)] = char(code) end
-narrow[char(0x3002)], narrow[char(0xFF61)] = ".", "."
-for _, range in ipairs(INVISIBLE) do
-  for code = range[1], range[2] do narrow[char(code)] = "" end
+local function to_lower(code)
+  for _, range in ipairs(CAPITALS) do
+    local first, last, distance, step = table.unpack(range)
+    if code >= first and code <= last and (code - first) % step == 0 then
+      return utf8.char(code + distance)
+    end
+  end
+  return LOWER[code] or false
 end
+
+-- Letters of full width are ASCII's, 0xFEE0 further on.
+local function to_narrow(code)
+  if code >= 0xFF01 and code <= 0xFF5E then return string.char(code - 0xFEE0) end
+  for _, range in ipairs(INVISIBLE) do
+    if code >= range[1] and code <= range[2] then return "" end
+  end
+  return NARROW[code] or false
+end
+
+-- A table for gsub that finds out what it is asked for; false: the character stays as it is.
+local function lazy(fold_one)
+  local count = 0
+  return setmetatable({}, { __index = function(known, character)
+    local folded = utf8.len(character) == 1 and fold_one(utf8.codepoint(character)) or false
+    if count < MOST_KNOWN then
+      count = count + 1
+      known[character] = folded
+    end
+    return folded
+  end })
+end
+
+local lower, narrow, plain = lazy(to_lower), lazy(to_narrow), {}
 
 for letter, variants in pairs(VARIANTS) do
   for variant in variants:gmatch(CHARACTER) do plain[variant] = letter end
