@@ -4,6 +4,7 @@ local control = require "moonpool.host.control"
 local host = require "moonpool.host"
 local log = require "moonpool.host.log"
 local operations = require "moonpool.host.operations"
+local reload_on_change = require "moonpool.host.reload_on_change"
 local supervised = require "moonpool.cli.supervised"
 local terminal = require "moonpool.cli.terminal"
 local trial = require "moonpool.host.trial"
@@ -34,6 +35,12 @@ Examples:
   moonpool run examples/bots
   moonpool run --redis redis://chat.example dice.lua]]
 
+local function to_whole(text)
+  local number = math.tointeger(tonumber(text))
+  if number then return number end
+  return nil, ("a whole number is needed, not '%s'"):format(text)
+end
+
 ---@param command table the argparse command
 function run.configure(command)
   command:summary "Run bots and policies."
@@ -54,6 +61,9 @@ function run.configure(command)
     :description "That a script may use (default: 16777216)."
   command:option("--budget"):argname("SECONDS"):convert(tonumber)
     :description "Of CPU that a script may take for an event (default: 0.1)."
+  command:option("--seed"):argname("N"):convert(to_whole)
+    :description "What the scripts' random numbers begin with (default: by chance)."
+  command:flag("--watch", "Load scripts anew when their files change.")
   command:flag("--check", "Load everything, tell what it is, and exit.")
   command:flag("-q --quiet", "Say nothing about what runs, on standard error.")
 end
@@ -67,6 +77,7 @@ local function read_config(args)
   return config.read(args.config, {
     files = args.files, policies = args.policy, name = args.name, log = args.log,
     memory = args.memory, budget = args.budget, redis = args.redis, control = args.control,
+    seed = args.seed,
   })
 end
 
@@ -154,8 +165,16 @@ local function serve(args, context, worker)
   return server
 end
 
+local function watch_files(args, context, own, settings)
+  local watcher, message = reload_on_change(own, settings, function() return read_config(args) end,
+    own.log)
+  if not watcher then context:fail(message) end
+  return watcher
+end
+
 local function run_scripts(args, context, worker)
-  local own = load_host(read_settings(args, context), context, worker.set_aside)
+  local settings = read_settings(args, context)
+  local own = load_host(settings, context, worker.set_aside)
   local ok, message = own:subscribe()
   if not ok then context:fail(message) end
   worker.host = own
@@ -163,7 +182,9 @@ local function run_scripts(args, context, worker)
   tell_ready(args, own)
   worker:ready()
   own:start()
+  local watcher = args.watch and watch_files(args, context, own, settings)
   context:wait_for_stop()
+  if watcher then watcher:close() end
   if server then server:close() end
   own:stop()
   return 0

@@ -76,7 +76,7 @@ schema.sections = {
     within = setting(seconds, 60),
     backoff_min = setting(seconds, 1),
     backoff_max = setting(seconds, 300),
-    max_crashes = setting(whole("a whole number from 1 on", 1), 10),
+    max_crashes = setting(whole("a whole number from 1 on", 1), 5),
     crashes_within = setting(seconds, 60),
   },
   log = {

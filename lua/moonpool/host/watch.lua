@@ -22,6 +22,7 @@ local RETRY_SECONDS = 1 -- until a folder that has vanished is looked for again
 ---@field package timer table? of the gathering under way
 ---@field package retry table? of folders that have vanished
 ---@field package since number when the gathering began
+---@field package is_busy boolean fn runs: what changes meanwhile is told afterwards
 ---@field package is_closed boolean
 local methods = {}
 local mt = { __name = "moonpool.host.watch", __index = methods }
@@ -118,7 +119,11 @@ local function conclude(self)
   end
   if is_any_lost then look_for_lost(self) end
   for _, list in pairs(changes) do table.sort(list) end
-  if #changes.changed + #changes.added + #changes.removed > 0 then self.fn(changes) end
+  if #changes.changed + #changes.added + #changes.removed == 0 then return end
+  self.is_busy = true
+  local ok, problem = pcall(self.fn, changes)
+  self.is_busy = false
+  if not ok then error(problem, 0) end
 end
 
 -- Begins to gather, or waits on.
@@ -128,6 +133,7 @@ function gather(self)
   self.since = self.last
   self.timer = moonpool.timer(QUIET_SECONDS / 2, function()
     local now = moonpool.now()
+    if self.is_busy then return end
     if now - self.last < QUIET_SECONDS and now - self.since < MOST_SECONDS then return end
     self.timer:close()
     self.timer = nil
@@ -201,12 +207,12 @@ end
 --- Watches files, and folders for their *.lua: calls fn, in a task, when any has another content
 --- (or was written again), is new, or is gone. It does not keep moonpool.run from returning.
 ---@param paths string[]
----@param fn fun(changes: moonpool.host.changes)
+---@param fn fun(changes: moonpool.host.changes) may await; it is not called while it runs
 ---@return moonpool.host.watch?
 ---@return string? message what cannot be watched
 ---@return string? code
 function watch.new(paths, fn)
-  local self = setmetatable({ folders = {}, fn = fn, is_closed = false }, mt)
+  local self = setmetatable({ folders = {}, fn = fn, is_busy = false, is_closed = false }, mt)
   local ok, message, code = self:set(paths)
   if not ok then return nil, message, code end
   return self
