@@ -54,8 +54,8 @@ describe("a supervisor", function()
       end
     ]])
     running:expect "^aside\t0\tsomewhere$"
-    running:expect("^log script bad one was stuck for more than 0.05 s; worker %d+ was killed; "
-      .. "going on without bad one for 7 s$")
+    running:expect("^log bad one: stuck for more than 0.05 s; worker %d+ was killed; going on "
+      .. "without it for 7 s$")
     running:expect "^aside\t1\tsomewhere$"
     running:expect "^it was stuck\t1\ttrue$"
   end)
@@ -69,7 +69,7 @@ describe("a supervisor", function()
       if not worker.set_aside.slow then iso:start "go" end
       tell "runs"
     ]])
-    running:expect "^log script slow was stuck for more than 0.2 s;"
+    running:expect "^log slow: stuck for more than 0.2 s;"
     running:expect "^runs$"
   end)
 

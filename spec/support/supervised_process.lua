@@ -44,7 +44,7 @@ local function supervise()
   local options = assert(load("return " .. arg[1]))()
   if options.control then options.control_fd = assert(control_place.claim(options.control)) end
   options.argv = supervisor.command(arg)
-  options.log = function(line) tell("log " .. line) end
+  options.log = function(line, script) tell("log " .. (script and script .. ": " or "") .. line) end
   local self = supervisor.new(options)
   local handles = {
     system.signal("SIGTERM", function() self:stop() end),

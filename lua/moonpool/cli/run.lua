@@ -100,13 +100,22 @@ local function reload_by_signal(args, context, worker)
   if not results then context:warn("not reloaded: " .. message) end
 end
 
+local function new_log(settings)
+  return log.new {
+    format = settings.log.format, level = settings.log.level, repeats = settings.log.repeats,
+    within = settings.log.within,
+  }
+end
+
+local function supervisor_log(settings)
+  local own = new_log(settings)
+  return function(message, script) own:write("warning", message, { script = script }) end
+end
+
 local function load_host(settings, context, set_aside)
   local messages = trial.load_all(settings)
   if messages then fail_with(context, messages) end
-  local own = host.new(context:connect(), settings, log.new {
-    format = settings.log.format, level = settings.log.level, repeats = settings.log.repeats,
-    within = settings.log.within,
-  })
+  local own = host.new(context:connect(), settings, new_log(settings))
   local ok
   ok, messages = own:load(set_aside)
   if not ok then fail_with(context, messages) end
@@ -199,7 +208,8 @@ function run.execute(args, context)
   if settings.redis then context:use_redis(settings.redis) end
   return supervised(context, {
     supervisor = { grace = settings.limits.grace, max_restarts = settings.restart.max_crashes,
-      within = settings.restart.crashes_within, drain = settings.limits.stop },
+      within = settings.restart.crashes_within },
+    stop = settings.limits.stop, log = supervisor_log(settings),
     control = settings.control ~= false
       and { path = settings.control, name = settings.name, is_quiet = args.quiet } or nil,
     reload = function(worker) reload_by_signal(args, context, worker) end,

@@ -5,7 +5,8 @@ local worker = require "moonpool.host.worker"
 local system = require("moonpool.core").system
 
 local STDIN = 0
-local MARGIN_SECONDS = 5 -- for the supervisor's own end, after the worker's
+local STOP_SECONDS = 5
+local MARGIN_SECONDS = 3 -- for each process's own end, after that of what it waits for
 
 -- Ctrl-C reaches both processes: the supervisor says what comes of it. Others come to one alone.
 local function heed_signals_of_worker(context, reload)
@@ -31,6 +32,7 @@ local function work(context, options, run)
   if not self then context:fail(message) end
   heed_signals_of_worker(context, function() reload(self) end)
   context:use_redis(self.settings.redis)
+  context:set_grace(self.settings.stop)
   local status = run(self)
   self:close()
   return status
@@ -63,13 +65,17 @@ local function claim_control(context, control, url)
 end
 
 local function supervise(context, options)
-  local all = { argv = supervisor.command(arg), log = function(line) context:warn(line) end }
+  local stop = options.stop or STOP_SECONDS
+  local all = { argv = supervisor.command(arg), drain = stop + MARGIN_SECONDS }
+  all.log = options.log or function(line, script)
+    context:warn(script and script .. ": " .. line or line)
+  end
   for name, value in pairs(options.supervisor or {}) do all[name] = value end
   local url, path = context:redis_url(), nil
   if options.control then path, all.control_fd = claim_control(context, options.control, url) end
-  all.settings = { redis = url, control = path }
+  all.settings = { redis = url, control = path, stop = stop }
   local self = supervisor.new(all)
-  context:set_grace((all.drain or supervisor.DRAIN_SECONDS) + MARGIN_SECONDS)
+  context:set_grace(all.drain + MARGIN_SECONDS)
   heed_signals(context, self)
   context:on_stop(function() self:stop() end)
   local status = self:run()
@@ -79,6 +85,8 @@ end
 
 ---@class moonpool.cli.supervised.options
 ---@field supervisor? table limits for the supervisor: see moonpool.host.supervisor.options
+---@field log? fun(message: string, script: string?) default: lines on standard error
+---@field stop? number seconds that the work has to end when it is told to; default 5
 ---@field control? { path: string?, name: string?, is_quiet: boolean? } listens for commands: the
 --- worker has worker.settings.control_fd for moonpool.host.control, unless another host has the
 --- place. `path` as --control gives it, `name` the host's; is_quiet: nothing is said of another one

@@ -69,7 +69,7 @@ schema.sections = {
     grace = setting(seconds, 1),
     queue = setting(whole("a number of messages, more than 0,", 1), 1000),
     policy_timeout = setting(seconds, 1),
-    stop = setting(seconds, 10),
+    stop = setting(seconds, 5),
   },
   restart = {
     max_failures = setting(whole("a whole number from 1 on", 1), 5),

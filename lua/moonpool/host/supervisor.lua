@@ -24,7 +24,7 @@ local LATE_SECONDS = 0.5 -- a look that is so late says that we were held up, no
 
 ---@class moonpool.host.supervisor.options
 ---@field argv string[] the worker's program and arguments; see supervisor.command
----@field log fun(message: string) what an operator should know
+---@field log fun(message: string, script: string?) what an operator should know, of which script
 ---@field settings? table what the worker is told besides: anything that JSON can hold
 ---@field control_fd? integer a listening socket for the worker; it stays the caller's
 ---@field grace? number seconds that a script may be stuck; default 1
@@ -202,8 +202,7 @@ end
 local function describe_end(self, worker, code, signal)
   local pid, options = worker.process:pid(), self.options
   if worker.killed_for == "stuck" then
-    return ("script %s was stuck for more than %g s; worker %d was killed"):format(
-      worker.stuck, options.grace, pid)
+    return ("stuck for more than %g s; worker %d was killed"):format(options.grace, pid)
   elseif worker.killed_for == "stalled" then
     return ("worker %d gave no sign of life for %g s and was killed"):format(pid, options.stall)
   elseif worker.killed_for == "drain" then
@@ -231,7 +230,7 @@ local function judge_end(self, worker, what)
   local log = self.options.log
   if worker.killed_for == "stuck" then
     local retry_in = self.set_aside:add(worker.stuck, "it was stuck")
-    log(("%s; going on without %s for %g s"):format(what, worker.stuck, retry_in))
+    log(("%s; going on without it for %g s"):format(what, retry_in), worker.stuck)
     return 0
   end
   local pause = self.restarts:failed()
