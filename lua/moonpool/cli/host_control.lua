@@ -9,6 +9,8 @@ local host_control = {}
 function host_control.add_option(command)
   command:option("--control", "Where the host listens (default: $MOONPOOL_CONTROL, else a socket of"
     .. " yours for this Redis)."):argname("PATH")
+  command:option("--host", "The host's name, when it has one of its own (moonpool run --name).")
+    :argname("NAME")
 end
 
 --- The path of the host's socket, whether there is one or not.
@@ -19,7 +21,7 @@ end
 function host_control.path(args, context)
   local path = args.control or os.getenv "MOONPOOL_CONTROL"
   if path and path ~= "" then return path end
-  return control_place.path(context:known_url())
+  return control_place.path(context:known_url(), args.host)
 end
 
 --- Connects to the host; ends the program when there is none.
