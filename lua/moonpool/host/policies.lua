@@ -155,7 +155,7 @@ local function new_logger(log, event)
     log:write(failure and "error" or "info", failure and "policy failed" or VERBS[verdict], {
       script = name, event = event, room = request.room, user = request.user,
       channel = not request.room and request.channel or nil,
-      reason = failure or verdict == "reject" and value or nil,
+      reason = failure and failure:match "^[^\n]*" or verdict == "reject" and value or nil,
     })
   end
 end
