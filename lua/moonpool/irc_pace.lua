@@ -6,6 +6,7 @@ local MINUTES_A_DAY = 24 * 60
 local HALF_DAY = 12 * 60
 
 ---@class moonpool.irc_pace
+---@field minute integer? of the day, of the event that came last
 local pace_methods = {}
 local pace_mt = { __name = "moonpool.irc_pace", __index = pace_methods }
 

@@ -9,7 +9,12 @@ local replay = { name = "replay" }
 
 local DESCRIPTION = [[
 Say in a room what IRC logs say: messages, actions, joins, leaves and renames, in order. All of it
-is stored in the room's history, as far as that keeps it.]]
+is stored in the room's history, as far as that keeps it.
+
+With --through, or --policy, nothing is said and nothing connects: the logs are played through
+scripts at full speed, on a clock that follows the logs', and what the bots would have said is
+printed. Failures and totals are on standard error; the status is 1 when a script has failed. Two
+runs with one seed print the same.]]
 
 local EPILOG = [[
 Lines are read as
@@ -21,13 +26,20 @@ Examples:
   moonpool replay --room moonpool examples/conversation.log
   moonpool replay --history list --keep 0 --room archive logs/*.log
   moonpool replay --speed 60 2004-12-25.log       a minute of the log a second
-  zcat logs/*.gz | moonpool replay --json -]]
+  zcat logs/*.gz | moonpool replay --json -
+  moonpool replay --through bots/dice.lua --policy links --seed 7 logs/*.log]]
 
 local function to_speed(text)
   if text == "max" then return text end
   local number = tonumber(text)
   if number and number > 0 and number < math.huge then return number end
   return nil, ("--speed: max, or a number above 0, is needed, not '%s'"):format(text)
+end
+
+local function to_whole(text)
+  local number = math.tointeger(tonumber(text))
+  if number then return number end
+  return nil, ("--seed: a whole number is needed, not '%s'"):format(text)
 end
 
 ---@param command table the argparse command
@@ -40,6 +52,13 @@ function replay.configure(command)
   command:option("--speed", "N times as fast as the log's own times, or max (default: max).")
     :argname("N"):convert(to_speed):default("max"):show_default(false)
   arguments.add_history_options(command)
+  command:option("--through"):argname("SCRIPT"):count("*")
+    :description "A bot, or a folder of them, to be told of it."
+  command:option("--policy"):argname("POLICY"):count("*")
+    :description "A policy that judges it: a script, a folder of them, or a name in the library."
+  command:option("--seed"):argname("N"):convert(to_whole)
+    :description "What the scripts' random numbers begin with (default: 1)."
+  command:flag("--verdicts", "Print what policies reject and rewrite, too.")
   command:flag("--json", "Print the summary as one JSON object.")
 end
 
@@ -98,12 +117,28 @@ end
 -- Where the reader is, for an error.
 local function position(reader) return ("at %s:%d: "):format(reader:path(), reader.line) end
 
+-- What is of no use where nothing is said.
+local function check_through(args, context)
+  for _, name in ipairs { "history", "keep", "keep_for", "json", "redis" } do
+    if args[name] then
+      context:usage_error(("--%s is of no use with --through and --policy"):format(
+        (name:gsub("_", "-"))))
+    end
+  end
+  if args.speed ~= "max" then
+    context:usage_error "--speed is of no use with --through and --policy"
+  end
+end
+
 ---@param args table
 ---@param context moonpool.cli.context
 ---@return integer status
 function replay.execute(args, context)
+  local is_through = #args.through + #args.policy > 0
+  if is_through then check_through(args, context) end
   local reader, missing = irc_reader.open(args.files)
   if not reader then context:fail(missing) end
+  if is_through then return require "moonpool.cli.replay_through"(args, reader, context) end
   local room = assert(context:connect():room(args.room, arguments.room_options(args)))
   local run = moonpool_replay.new(room, reader)
   context:on_stop(function() run:stop() end)

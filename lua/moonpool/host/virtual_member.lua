@@ -15,7 +15,8 @@ local virtual_member = {}
 ---@field priority number?
 ---@field errors string[] with tracebacks
 ---@field handled integer
----@field is_dead boolean it was stopped
+---@field is_dead boolean nothing runs in it any more
+---@field is_killed boolean it was stopped
 ---@field script moonpool.host.script
 ---@field package world moonpool.host.virtual
 ---@field package instance moonpool.host.instance
@@ -38,7 +39,7 @@ local function note_end(self, outcome, problem)
   if outcome == "error" then
     self:failed(problem, "call")
   elseif outcome == "killed" then
-    self.is_dead = true
+    self.is_dead, self.is_killed = true, true
     self:failed(("%s: over its budget of CPU or memory (%s); stopped"):format(
       self.instance.where or "in a function of Lua's library", tostring(problem)), "call")
   end
@@ -157,7 +158,8 @@ end
 function virtual_member.load(world, script)
   local self = setmetatable({
     kind = script.kind, name = script.name, id = script.name, script = script, world = world,
-    errors = {}, handled = 0, is_dead = false, rooms_at_work = {}, calls = 0, is_touched = false,
+    errors = {}, handled = 0, calls = 0, rooms_at_work = {}, is_dead = false, is_killed = false,
+    is_touched = false,
   }, mt)
   local own = copy(script)
   own.prepare = function(isolate)
