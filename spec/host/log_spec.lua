@@ -132,6 +132,13 @@ describe("host.log", function()
       assert.equal(32, #lines)
     end)
 
+    it("keeps what scripts print apart by its numbers, too", function()
+      local own = new()
+      for index = 1, 25 do own:write("info", "row " .. index, { script = "stats" }) end
+      for index = 1, 25 do own:write("warning", "missed " .. index, { script = "stats" }) end
+      assert.equal(35, #lines)
+    end)
+
     it("goes on waiting for those that began later", function()
       local own = new()
       fail(own, 11)

@@ -97,7 +97,7 @@ local function count_actions(entries)
 end
 
 local function check_stats(output, entries, problems)
-  local messages, actions = output:match ".*\n(%d+) messages, (%d+) of them actions"
+  local messages, actions = output:match ".* stats: (%d+) messages, (%d+) of them actions"
   if tonumber(messages) ~= #entries or tonumber(actions) ~= count_actions(entries) then
     add(problems, "the logs have %d messages and actions, %d of them actions; stats counted %s, %s",
       #entries, count_actions(entries), messages, actions)
@@ -146,7 +146,7 @@ function replay_check.run(paths, options)
   local entries = read_logs(paths)
   local report = { summary = summary, expected = #entries, problems = problems }
   report.received = compare(entries, subscriber.folder .. "/stdout", problems)
-  report.counted = check_stats(stats:output(), entries, problems)
+  report.counted = check_stats(stats:errors(), entries, problems)
   server:stop()
   return report
 end

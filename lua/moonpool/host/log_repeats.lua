@@ -13,10 +13,15 @@ local MOST_KINDS = 1000 -- remembered at a time
 local methods = {}
 local mt = { __name = "moonpool.host.log_repeats", __index = methods }
 
--- What makes lines alike: script, event, and where it failed, or the text without its numbers.
+local HAS_FAILED = { warning = true, error = true }
+
+-- What makes lines alike: script, event, and the text; of what failed where that was, or the text
+-- without its numbers.
 local function kind_of(level, message, fields)
-  local place = fields.script and message:match "^[^%s:]+:%d+:"
-  local text = place or message:sub(1, 200):gsub("%d+", "0")
+  local text = message:sub(1, 200)
+  if HAS_FAILED[level] then
+    text = fields.script and text:match "^[^%s:]+:%d+:" or text:gsub("%d+", "0")
+  end
   return ("%s\0%s\0%s\0%s"):format(level, tostring(fields.script), tostring(fields.event), text)
 end
 
