@@ -168,6 +168,19 @@ describe("a client with policies", function()
     end, { policy_timeout = 0.05, policy_log = function() end })
   end)
 
+  it("rejects while a policy that was stopped is set aside", function()
+    local path = script("loop", [[
+      policy:on("publish", function(request)
+        while request.text == "loop" do pcall(error, "no") end
+      end)]])
+    with({ path }, function(room)
+      assert(room:say("hi", { user = "ann" }))
+      assert_fails("EREJECTED", "^policy loop failed$", room:say("loop", { user = "ann" }))
+      assert_fails("EREJECTED", "^policy loop failed$", room:say("hi", { user = "ann" }))
+      loop.wait_until(function() return room:say("hi", { user = "ann" }) end, nil, "its return")
+    end, { policy_log = function() end })
+  end)
+
   it("works before the loop runs", function()
     local client = assert(moonpool.connect { url = server.url, policies = { "caps" } })
     local room = client:room "chatty"
