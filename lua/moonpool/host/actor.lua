@@ -263,18 +263,23 @@ end
 
 -- ---- its life ----------------------------------------------------------------------------------
 
---- Loads the script for the first time.
+--- Loads the script for the first time. What comes for a bot waits until it is started.
 ---@return boolean? ok
 ---@return string? message
 function methods:load()
   local instance, message = load(self, self.script)
   if not instance then return nil, message end
   take_over(self, self.script, instance)
+  if self.kind == "bot" then close_gate(self) end
   return true
 end
 
---- From now on timers run; calls the script's function for "start".
-function methods:start() begin(self, self.instance, "start") end
+--- From now on timers run and a bot is handed what waits for it, after the script's function for
+--- "start" was called.
+function methods:start()
+  open_gate(self)
+  begin(self, self.instance, "start")
+end
 
 -- Replaces the version while nothing runs in it.
 local function replace(self, script)

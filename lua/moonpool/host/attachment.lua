@@ -60,9 +60,9 @@ function attachment.attach(self, actor)
     handler = new_handler(self, actor), catch_up = self.settings.catch_up,
   })
   self.followings[actor] = following
+  self.committer:add(actor, following, follower)
   local ok, message, code = following:start()
   if not ok then return nil, message, code end
-  self.committer:add(actor, following, follower)
   return subscribe_patterns(self, actor)
 end
 

@@ -2,11 +2,12 @@
 --- to one function, one at a time for each room. What comes while that waits is in the feed's
 --- mailbox; when it is full the feed pauses and fetches the rest from the history.
 --
--- A position is the id of what was handled last. Rooms that match a pattern are found in Redis when
--- this begins, afterwards by what is published in them: a room that is found so is followed from
--- the very message by which it was found (its time, to the millisecond), or, when that is not in
--- the history, from the beginning: nothing of it was there before. Those that were made while the
--- follower was away are followed from when it was alive last.
+-- A position is the id of what was handled last, or when the room was first followed. Rooms that
+-- match a pattern are found in Redis when this begins, afterwards by what is published in them: a
+-- room that is found so is followed from the very message by which it was found (its time, to the
+-- millisecond), or, when that is not in the history, from the beginning: nothing of it was there
+-- before. Those that were made while the follower was away are followed from when it was alive
+-- last.
 local moonpool = require "moonpool"
 local discoveries = require "moonpool.host.discovery"
 local glob = require "moonpool.glob"
@@ -20,6 +21,7 @@ local following = {}
 local MAX_ROOMS = 10000
 local CATCH_UP_SECONDS = 3600
 local MAX_EARLY = 10000 -- of a room that is being opened
+local AT = "@%.3f" -- a position in which nothing was handled yet: a time instead of an id
 local BEGINNING = 0.001 -- seconds since 1970: all that a room has
 local BARRIER = "moonpool:barrier:" -- a channel that nobody publishes on
 
@@ -88,7 +90,9 @@ local function start_of(self, name)
   if not self.alive then return {} end
   local position, message, code = store.position(self.client, self.follower, name)
   if message then return nil, message, code end
-  if self.is_stale then return {}, position and { from = position, reason = "stopped" } end
+  if self.is_stale then return {}, position and { reason = "stopped" } end
+  local time = position and position:match "^@(.*)"
+  if time then return { since = tonumber(time) } end
   return position and { from = position } or { since = self.alive }
 end
 
@@ -122,7 +126,7 @@ local function follow(self, name, start, gap)
     if self.rooms[name] == room then self.rooms[name] = nil end
     return nil, message or "closed meanwhile", code or "ECLOSED"
   end
-  self.handled[name] = self.handled[name] or room:stats().position
+  self.handled[name] = start.from or AT:format(start.since or self:redis_time())
   if gap then handle(self, "gap", name, { event = "gap", room = name, from = gap.from,
     reason = gap.reason }) end
   handle_early(self, name)
@@ -232,10 +236,14 @@ local function read_alive(self)
   local now
   now, message, code = self.client:call("TIME")
   if not now then return nil, message, code end
+  self.clock = tonumber(now[1]) + tonumber(now[2]) / 1e6 - moonpool.time()
   self.alive = alive
   self.is_stale = alive ~= nil and tonumber(now[1]) - alive > self.catch_up
   return true
 end
+
+---@package
+function methods:redis_time() return moonpool.time() + self.clock end
 
 --- Follows the rooms, from where they were left. Awaits that this has begun.
 ---@return true? ok

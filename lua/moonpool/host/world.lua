@@ -53,7 +53,7 @@ end
 
 local function say(self, instance, context, name, text, options)
   local actor = instance.actor
-  if not instance.is_active then
+  if not instance.description then -- it is being loaded
     return nil, "the bot does not run yet; say it in bot:on(\"start\", …) or later", "ECLOSED"
   end
   local key = key_of(actor, context, options)
@@ -110,7 +110,7 @@ local function cancel(_, instance, _, id)
 end
 
 local function set_timer(_, instance, _, id, seconds, is_repeated)
-  if not instance.is_active then
+  if not instance.description then -- it is being loaded
     instance.pending = instance.pending or {}
     instance.pending[id] = { seconds = seconds, is_repeated = is_repeated }
     return
