@@ -60,9 +60,12 @@ function attachment.attach(self, actor)
     handler = new_handler(self, actor), catch_up = self.settings.catch_up,
   })
   self.followings[actor] = following
-  self.committer:add(actor, following, follower)
+  self.committer:add(actor, following, follower) -- what was missed comes before `start` returns
   local ok, message, code = following:start()
-  if not ok then return nil, message, code end
+  if not ok then
+    self.committer:remove(actor)
+    return nil, message, code
+  end
   return subscribe_patterns(self, actor)
 end
 
