@@ -79,6 +79,26 @@ describe("moonpool run", function()
     end)
   end)
 
+  it("leaves messages in the history for which a bot's queue has no room", function()
+    write("bots/slow.lua", [[
+      bot:on("publish", function(message)
+        bot.store.heard = (bot.store.heard or "") .. message.text .. " "
+        if message.text == "1" then bot.sleep(0.3) end
+        if message.text == "200" then message:reply(bot.store.heard) end
+      end)
+    ]])
+    write("moonpool.conf.lua", 'limits = { queue = 5 } bots = { "bots" }')
+    local host = session.start { "run", cwd = folder }
+    host:expect_error "ready"
+    local room = session.start { "sub", "--json", "room:pool" }
+    room:expect '"subscribe"'
+    local lines = {}
+    for index = 1, 200 do lines[index] = tostring(index) end
+    assert.equal(0, session.run({ "say", "pool", "--as", "ann",
+      stdin = table.concat(lines, "\n") .. "\n" }).status)
+    room:expect('"text\\":\\"' .. table.concat(lines, " "))
+  end)
+
   describe("with --watch", function()
     it("loads what has changed, keeps what was when that is broken, begins what is new", function()
       local path = write("bots/hi.lua", echo "one")

@@ -58,6 +58,7 @@ function attachment.attach(self, actor)
   local following = followings.new(self.client, {
     follower = follower, rooms = actor.rooms, log = self.log, discovery = self.discovery,
     handler = new_handler(self, actor), catch_up = self.settings.catch_up,
+    queue = self.settings.limits.queue,
   })
   self.followings[actor] = following
   self.committer:add(actor, following, follower) -- what was missed comes before `start` returns

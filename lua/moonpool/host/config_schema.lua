@@ -67,7 +67,7 @@ schema.sections = {
     memory = setting(bytes, 16 << 20),
     budget = setting(seconds_or_none, 0.1),
     grace = setting(seconds, 1),
-    queue = setting(whole("a number of messages, more than 0,", 1), 1000),
+    queue = setting(whole("a number of messages, more than 0,", 1), 10000),
     policy_timeout = setting(seconds, 1),
     stop = setting(seconds, 5),
   },

@@ -112,7 +112,7 @@ end
 
 -- Follows a room; true, or nil, message, code.
 local function follow(self, name, start, gap)
-  local room, message, code = self.client:room(name)
+  local room, message, code = self.client:room(name, { max_mailbox = self.queue })
   if not room then return nil, message, code end
   self.rooms[name] = room
   local ok
@@ -362,6 +362,8 @@ end
 ---@field discovery moonpool.host.discovery? shared by the followers of a client
 ---@field catch_up number? seconds: who was away for longer begins at the end of its rooms (3600)
 ---@field max_rooms integer? 10000
+---@field queue integer? messages of a room that wait in memory for the handler; the client's
+--- max_mailbox
 
 ---@param client table from moonpool.connect
 ---@param options moonpool.host.following.options
@@ -371,7 +373,8 @@ function following.new(client, options)
     client = client, follower = options.follower, wanted = options.rooms, log = options.log,
     handler = options.handler, discovery = options.discovery or discoveries.new(client),
     catch_up = options.catch_up or CATCH_UP_SECONDS, max_rooms = options.max_rooms or MAX_ROOMS,
-    rooms = {}, handled = {}, early = {}, count = 0, busy = 0, is_closed = false,
+    queue = options.queue, rooms = {}, handled = {}, early = {}, count = 0, busy = 0,
+    is_closed = false,
   }, mt)
 end
 
