@@ -55,7 +55,6 @@ end
 function explain.execute(args, context)
   local opinions = host_control.call(args, context, "explain", {
     room = args.room, user = args.user, text = args.text, type = args.action and "action" or nil,
-    event = args.text and "publish" or "subscribe",
   })
   if type(opinions) ~= "table" then context:fail "the host's answer is no list of opinions" end
   local status = 0

@@ -11,8 +11,8 @@ What the bots and policies of the running host do: state, events handled, errors
 memory, restarts, events that wait.]]
 
 local EPILOG = [[
-A script is "running"; "starting"; "waiting", to be started again after it failed; "set aside" after
-it has failed too often, with the reason and when it is tried again; or "stopped".
+A script is "starting"; "running"; "set aside" after it has failed too often or was stuck, with the
+reason and when it is tried again; or "stopped".
 
 Examples:
   moonpool ps
