@@ -116,6 +116,23 @@ describe("moonpool run", function()
       assert.is_truthy(path)
     end)
 
+    it("loads scripts anew whose modules have changed", function()
+      scratch.shell(("mkdir -p %s/bots/lib"):format(folder))
+      write("bots/lib/words.lua", 'return "one!"')
+      write("bots/hi.lua", [[
+        local words = require "lib.words"
+        bot:command("what", function(message) message:reply(words) end)
+      ]])
+      write("bots/other.lua", "")
+      local host = session.start { "run", "--watch", folder .. "/bots" }
+      host:expect_error "ready"
+      await_answer("!what", "one!")
+      write("bots/lib/words.lua", 'return "two!"')
+      host:expect_error "hi: reloaded"
+      await_answer("!what", "two!")
+      assert.is_nil(host:errors():find("other: reloaded", 1, true))
+    end)
+
     it("follows its configuration", function()
       write("bots/hi.lua", 'bot:command("what", function(m) m:reply(bot.options.answer) end)')
       local function configure(answer)

@@ -146,6 +146,43 @@ describe("host.watch", function()
     end)
   end)
 
+  it("does not forget what has changed when it is told to watch more", function()
+    with({ "bots" }, function(await, own, calls)
+      write("bots/dice.lua", "2")
+      write("bots/new.lua", "1")
+      shell "rm bots/ants.lua"
+      moonpool.sleep(0.01)
+      assert(own:set(full { "bots", "calm.lua" }))
+      assert.equal("changed: bots/dice.lua; added: bots/new.lua; removed: bots/ants.lua", await())
+      write("calm.lua", "2")
+      assert.equal("changed: calm.lua; added: ; removed: ", await())
+      assert.equal(2, #calls)
+    end)
+  end)
+
+  it("is not called again while it is being handled; that is told afterwards", function()
+    moonpool.run(function()
+      local calls, busy, done = {}, 0, system.latch()
+      local own
+      own = assert(watch.new(full { "bots" }, function(changes)
+        busy = busy + 1
+        assert.equal(1, busy)
+        calls[#calls + 1] = told(changes)
+        if #calls == 1 then
+          write("bots/ants.lua", "2")
+          moonpool.sleep(0.15)
+        end
+        busy = busy - 1
+        if #calls == 2 then done:open() end
+      end))
+      write("bots/dice.lua", "2")
+      done:wait()
+      own:close()
+      assert.same({ "changed: bots/dice.lua; added: ; removed: ",
+        "changed: bots/ants.lua; added: ; removed: " }, calls)
+    end)
+  end)
+
   it("tells nothing any more when it is closed", function()
     with({ "bots" }, function(_, own, calls)
       write("bots/dice.lua", "2")

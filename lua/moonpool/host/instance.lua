@@ -27,6 +27,7 @@ local instance = {}
 ---@field is_killed boolean nothing runs in it any more
 ---@field where string? where it was stopped
 ---@field timers table<integer, { close: fun() }>
+---@field modules table<string, boolean> files that the script has required
 ---@field package isolate userdata
 ---@field package asks table<string, function> (instance, context, ...) → what the guest is answered
 local methods = {}
@@ -112,7 +113,7 @@ function instance.load(script, asks, actor)
   }
   if not own then return nil, message end
   local self = setmetatable({
-    isolate = own, asks = asks, actor = actor, timers = {}, is_killed = false,
+    isolate = own, asks = asks, actor = actor, timers = {}, modules = {}, is_killed = false,
   }, mt)
   if script.prepare then script.prepare(own) end
   local ok, problem = boot(self, script)

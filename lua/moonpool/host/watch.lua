@@ -173,7 +173,20 @@ local function close_folders(folders)
   end
 end
 
---- Watches other paths from now on. What has changed at the old ones and was not told yet, is not.
+-- What was seen in a folder, and not told yet, is not forgotten by watching it for more or less.
+local function take_over(folder, before)
+  folder.touched, folder.is_doubtful = before.touched, before.is_doubtful
+  for name in pairs(folder.present) do
+    local was_watched = before.is_whole or before.files[name]
+    if was_watched and not before.present[name] then folder.present[name] = nil end
+  end
+  for name, path in pairs(before.present) do
+    local is_watched = folder.is_whole or folder.files[name]
+    if is_watched and not folder.present[name] then folder.present[name] = path end
+  end
+end
+
+--- Watches other paths from now on. What has changed at those that stay is told.
 ---@param paths string[] files, and folders for their *.lua
 ---@return boolean? ok nil: all is as it was
 ---@return string? message what cannot be watched
@@ -187,6 +200,8 @@ function methods:set(paths)
       return nil, message, code
     end
     folder.present = present_in(folder)
+    local before = self.folders[folder.path]
+    if before then take_over(folder, before) end
   end
   close_folders(self.folders)
   self.folders = folders

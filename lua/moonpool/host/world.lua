@@ -158,7 +158,9 @@ local function fail(_, instance, context, trace, event)
 end
 
 local function new_source(instance, _, name)
-  return source.module(instance.actor.script.path, name)
+  local text, chunkname = source.module(instance.actor.script.path, name)
+  if text then instance.modules[chunkname:sub(2)] = true end
+  return text, chunkname
 end
 
 --- The answers, by what is asked.
