@@ -150,12 +150,12 @@ describe("bot", function()
         end)
         bot:on("gap", function(event) tell("gap", event.missing, event.reason) end)
       ]]
-      local lines = ("x\n"):rep(20000) .. "last\n"
+      local lines = ("x\n"):rep(5000) .. "last\n"
       local said = program.run_moonpool { "say", "pool", "--as", "ann", "--redis",
         room.server.url, stdin = lines }
       assert.equal(0, said.status, said.stderr)
       room:publish("now", "open")
-      assert.equal("20001", told())
+      assert.equal("5001", told())
     end)
   end)
 

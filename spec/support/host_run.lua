@@ -6,6 +6,7 @@
 --   run:command("!go")        says that as "ann"; returns its id
 --   run:await_answers({ "a", "b" })   awaits that each of these bots has answered every message
 --                             with its own text, and asserts: once each, in order
+--   run:await_text("a", "^x")  awaits that this bot has said something that matches
 --   run:delays("a")           seconds from each message to that bot's answer, sorted
 --   run.host, run.server, run.redis (a client), run.folder (of the scripts)
 --   run:worker()              the worker's process id
@@ -100,6 +101,18 @@ function methods:await_answers(bots)
     end
   end
   self.all = all
+end
+
+function methods:await_text(bot, pattern)
+  local deadline = moonpool.now() + SECONDS
+  while true do
+    for _, message in ipairs(assert(self.room:history { last = 100 })) do
+      if message.user == bot and message.text:find(pattern) then return message end
+    end
+    assert(moonpool.now() < deadline, ("%s has not said %q; %s"):format(bot, pattern,
+      self.host:errors()))
+    moonpool.sleep(0.01)
+  end
 end
 
 function methods:delays(bot)

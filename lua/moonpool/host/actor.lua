@@ -313,12 +313,13 @@ end
 ---@return string? message
 function methods:reload(script)
   local ok, result = nil, "it has ended"
+  local was_aside = self.state == "aside"
   between_calls(self, function() ok, result = replace(self, script) end)
   if not ok then
     log_of(self, "error", "not reloaded: " .. tostring(result))
     return nil, result
   end
-  open_gate(self)
+  if self.gate and was_aside then open_gate(self) end
   log_of(self, "info", "reloaded")
   self.services.on_version(self)
   begin(self, self.instance, "upgrade", result)

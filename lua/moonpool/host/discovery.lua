@@ -83,14 +83,15 @@ function methods:know(room)
   self.known[channel] = self.known[channel] or true
 end
 
---- The follower is told of no room any more.
+--- The follower is told of no room any more, but for those of these patterns.
 ---@param follower table
-function methods:forget(follower)
+---@param but? table<string, true>
+function methods:forget(follower, but)
   for pattern, entry in pairs(self.watched) do
-    entry.followers[follower] = nil
+    if not (but and but[pattern]) then entry.followers[follower] = nil end
     if not next(entry.followers) then
       self.watched[pattern] = nil
-      entry.subscription:close()
+      if entry.subscription then entry.subscription:close() end
     end
   end
 end

@@ -258,16 +258,34 @@ function methods:start()
   return open_all(self, names)
 end
 
+local function is_same(list, other)
+  for index = 1, math.max(#list, #other) do
+    if list[index] ~= other[index] then return false end
+  end
+  return true
+end
+
+-- The patterns in a list of rooms, as those of channels.
+local function patterns_of(wanted)
+  local patterns = {}
+  for _, room in ipairs(wanted) do
+    local name = room_name(room)
+    if name and glob.is_pattern(name) then patterns["room:" .. name] = true end
+  end
+  return patterns
+end
+
 --- Follows other rooms from now on.
 ---@param wanted string[]
 ---@return true? ok
 ---@return string? message
 ---@return string? code
 function methods:change(wanted)
-  self.discovery:forget(self)
+  if is_same(self.wanted, wanted) then return true end
   local names, message, code = find_all(self, wanted)
   if not names then return nil, message, code end
   self.wanted = wanted
+  self.discovery:forget(self, patterns_of(wanted))
   for name, room in pairs(self.rooms) do
     if not names[name] and room ~= true then
       room:close()
