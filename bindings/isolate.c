@@ -10,6 +10,8 @@ static const char isolate_name[] = "moonpool.isolate";
 #define MEMORY_DEFAULT (16u << 20)
 #define BUDGET_DEFAULT 0.1
 #define BOUNDLESS_BYTES (1u << 20) /* for what the host does in it when it is full */
+#define BYTES_MAX 1e15             /* of `memory` */
+#define SECONDS_MAX 1e9            /* of `budget` */
 #define TRIM_BYTES (4u << 20)      /* of the peak, from which on memory is given back at once */
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -60,12 +62,12 @@ mp_isolate *mp_check_isolate(lua_State *L) {
 static int open_libraries(lua_State *L) {
   mp_isolate_open_library(L);
   mp_isolate_open_coroutine(L);
-  if (lua_isinteger(L, 1)) { /* the seed */
-    lua_getglobal(L, "math");
-    lua_getfield(L, -1, "randomseed");
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, 0);
-  }
+  const lua_Integer *seed = lua_touserdata(L, 1);
+  lua_getglobal(L, "math");
+  lua_getfield(L, -1, "randomseed");
+  lua_pushinteger(L, seed[0]);
+  lua_pushinteger(L, seed[1]);
+  lua_call(L, 2, 0);
   return 0;
 }
 
@@ -73,31 +75,55 @@ typedef struct settings {
   const char *name;
   size_t memory;
   lua_Number budget;
-  int has_seed;
-  lua_Integer seed;
+  lua_Integer seed[2];
 } settings;
 
-static lua_Number number_option(lua_State *L, const char *name, lua_Number otherwise) {
+static void check_names(lua_State *L) {
+  static const char *const known[] = {"name", "memory", "budget", "seed", NULL};
+  for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
+    const char *const *at = known;
+    while (*at && strcmp(*at, name) != 0) at++;
+    if (!*at) luaL_error(L, "isolate: unknown option '%s'", name);
+  }
+}
+
+static lua_Number number_option(lua_State *L, const char *name, lua_Number otherwise,
+                                lua_Number most) {
   lua_Number value = otherwise;
   if (lua_getfield(L, 1, name) != LUA_TNIL) {
-    if (lua_type(L, -1) != LUA_TNUMBER || !((value = lua_tonumber(L, -1)) >= 0))
-      luaL_error(L, "isolate: '%s' must be a number, 0 or more", name);
+    value = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+    if (!(value >= 0 && value <= most))
+      luaL_error(L, "isolate: '%s' must be a number from 0 to %f", name, most);
   }
   lua_pop(L, 1);
   return value;
 }
 
+/* Without a seed: Lua's own, of the time and an address, would tell scripts the address. */
+static void set_seed(lua_State *L, settings *s) {
+  if (lua_getfield(L, 1, "seed") == LUA_TNIL) {
+    int error = uv_random(NULL, NULL, s->seed, sizeof s->seed, 0, NULL);
+    if (error) luaL_error(L, "isolate: no random numbers: %s", uv_strerror(error));
+  } else {
+    if (!lua_isinteger(L, -1)) luaL_error(L, "isolate: 'seed' must be a whole number");
+    s->seed[0] = lua_tointeger(L, -1);
+  }
+  lua_pop(L, 1);
+}
+
 static settings check_settings(lua_State *L) {
   settings s = {.name = "script"};
   luaL_checktype(L, 1, LUA_TTABLE);
-  if (lua_getfield(L, 1, "name") == LUA_TSTRING) s.name = lua_tostring(L, -1);
-  if (lua_getfield(L, 1, "seed") != LUA_TNIL) {
-    s.has_seed = 1;
-    if (!lua_isinteger(L, -1)) luaL_error(L, "isolate: 'seed' must be a whole number");
-    s.seed = lua_tointeger(L, -1);
-  }
-  s.memory = (size_t)number_option(L, "memory", MEMORY_DEFAULT);
-  s.budget = number_option(L, "budget", BUDGET_DEFAULT);
+  check_names(L);
+  int type = lua_getfield(L, 1, "name");
+  if (type == LUA_TSTRING)
+    s.name = lua_tostring(L, -1);
+  else if (type != LUA_TNIL)
+    luaL_error(L, "isolate: 'name' must be a string");
+  set_seed(L, &s);
+  s.memory = (size_t)number_option(L, "memory", MEMORY_DEFAULT, BYTES_MAX);
+  s.budget = number_option(L, "budget", BUDGET_DEFAULT, SECONDS_MAX);
   return s; /* the name lives as long as the argument */
 }
 
@@ -107,15 +133,12 @@ static int fail_new(lua_State *L, mp_isolate *isolate, const char *why) {
   return mp_fail(L, MOONPOOL_ENOMEM, lua_tostring(L, -1));
 }
 
-static int start_state(mp_isolate *isolate, const settings *s) {
+static int start_state(mp_isolate *isolate, settings *s) {
   isolate->L = lua_newstate(allocate, isolate);
   if (!isolate->L) return 0;
   *(mp_isolate **)lua_getextraspace(isolate->L) = isolate;
   lua_pushcfunction(isolate->L, open_libraries);
-  if (s->has_seed)
-    lua_pushinteger(isolate->L, s->seed);
-  else
-    lua_pushnil(isolate->L);
+  lua_pushlightuserdata(isolate->L, s->seed);
   int status = lua_pcall(isolate->L, 1, 0, 0);
   lua_settop(isolate->L, 0);
   return status == LUA_OK;

@@ -25,6 +25,7 @@ typedef struct mp_isolate {
   char *name;
   size_t memory, memory_peak, memory_max; /* bytes; max 0: no limit */
   int is_boundless;   /* what the host itself does in it may go over the limit */
+  int is_broken;      /* out of memory where Lua cannot bear it; killed, too */
   uint64_t budget_ns; /* 0: no limit */
   int is_watched;     /* counted by the watch of the thread */
 
@@ -38,6 +39,7 @@ typedef struct mp_isolate {
   volatile uint64_t killed_ns;     /* CPU clock when the budget was over */
   uint64_t used_ns;                /* CPU of the call's earlier slices */
   char where[120];                 /* where it was stopped: "file:line" */
+  uintptr_t stack;                 /* the C stack where the slice began */
 
   const struct mp_parcel *parcel; /* what the host hands over; while it is being taken */
   int is_asking;                  /* a coroutine has just yielded to the host */
@@ -76,7 +78,8 @@ void mp_watch_leave(mp_isolate *isolate);
 /* CPU that the slice which has just ended is known to have used. */
 uint64_t mp_watch_used(const mp_isolate *isolate);
 
-/* Does not return when the isolate is killed: the coroutine stops for good. */
+/* Does not return when the isolate is killed: the coroutine stops for good. To be called by
+ * functions of Lua's only, outside of protected calls of their own. */
 void mp_isolate_check(lua_State *L);
 
 /* isolate.set_alarm(fd | nil) */
@@ -84,24 +87,26 @@ int mp_watch_set_alarm(lua_State *L);
 
 /* ---- isolate_copy.c ---- */
 
-/* How much one crossing may be. */
-#define MP_COPY_DEPTH 32
-#define MP_COPY_VALUES 200000
-#define MP_COPY_BYTES (16u << 20)
-
-/* Why the value at `index` cannot cross, a static text; NULL: it can. Nothing of the value's own is
- * called. */
+/* Why the host's value at `index` cannot cross, a static text; NULL: it can. Nothing of the value's
+ * own is called. */
 const char *mp_copy_check(lua_State *L, int index);
-const char *mp_copy_check_all(lua_State *L, int first, int last);
+
+/* Likewise all values from `first` to `last` of an isolate's coroutine. A few tables, each many
+ * times in the others, take long to go through: it ends when the isolate is killed. */
+const char *mp_copy_check_out(lua_State *L, int first, int last);
+
+/* Likewise for what an isolate encodes as JSON: its library takes memory that is not counted. */
+const char *mp_copy_check_json(lua_State *L, int index);
 
 /* Pushes a copy of `from`'s value onto `to`, which is another state. It was checked. What is raised
  * is raised in `to`. */
 void mp_copy(lua_State *from, int index, lua_State *to);
 
-/* ---- isolate_library.c, isolate_coroutine.c, isolate_tools.c ---- */
+/* ---- isolate_library.c, isolate_table.c, isolate_coroutine.c, isolate_tools.c ---- */
 
 /* Opens the libraries in a new isolate; protected. */
 void mp_isolate_open_library(lua_State *L);
+void mp_isolate_open_table(lua_State *L);
 void mp_isolate_open_coroutine(lua_State *L);
 
 /* Pushes the guest's `ask` and `tools`. */

@@ -2,16 +2,29 @@
  * of a script's is called. */
 #include "isolate.h"
 
-#include <string.h>
+#define DEPTH_MAX 32
+
+typedef struct limits {
+  size_t values, bytes;
+  const char *too_many, *too_long;
+} limits;
+
+static const limits of_crossing = {200000, 16u << 20, "more than 200000 values",
+                                   "more than 16 MiB of text"};
+static const limits of_json = {50000, 1u << 20, "more than 50000 values",
+                               "more than 1 MiB of text"};
 
 typedef struct measure {
+  const limits *limits;
+  const mp_isolate *isolate; /* whose budget it takes; NULL: of none */
   size_t values, bytes;
 } measure;
 
 static const char *check(lua_State *L, int index, int depth, measure *m);
 
 static const char *check_table(lua_State *L, int index, int depth, measure *m) {
-  if (depth >= MP_COPY_DEPTH) return "tables nested deeper than 32";
+  if (depth >= DEPTH_MAX) return "tables nested deeper than 32";
+  if (m->isolate && m->isolate->is_killed) return "what takes too long"; /* wide and empty tables */
   if (!lua_checkstack(L, 4)) return "no memory";
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
     int top = lua_gettop(L), type = lua_type(L, top - 1);
@@ -27,14 +40,14 @@ static const char *check_table(lua_State *L, int index, int depth, measure *m) {
 }
 
 static const char *check(lua_State *L, int index, int depth, measure *m) {
-  if (++m->values > MP_COPY_VALUES) return "more than 200000 values";
+  if (++m->values > m->limits->values) return m->limits->too_many;
   switch (lua_type(L, index)) {
   case LUA_TNIL:
   case LUA_TNUMBER:
   case LUA_TBOOLEAN: return NULL;
   case LUA_TSTRING:
     m->bytes += lua_rawlen(L, index);
-    return m->bytes > MP_COPY_BYTES ? "more than 16 MiB" : NULL;
+    return m->bytes > m->limits->bytes ? m->limits->too_long : NULL;
   case LUA_TLIGHTUSERDATA: return lua_touserdata(L, index) ? "a userdata" : NULL;
   case LUA_TTABLE: return check_table(L, index, depth, m);
   case LUA_TFUNCTION: return "a function";
@@ -44,15 +57,20 @@ static const char *check(lua_State *L, int index, int depth, measure *m) {
 }
 
 const char *mp_copy_check(lua_State *L, int index) {
-  measure m = {0, 0};
+  measure m = {&of_crossing, NULL, 0, 0};
   return check(L, lua_absindex(L, index), 0, &m);
 }
 
-const char *mp_copy_check_all(lua_State *L, int first, int last) {
-  measure m = {0, 0};
+const char *mp_copy_check_out(lua_State *L, int first, int last) {
+  measure m = {&of_crossing, mp_isolate_of(L), 0, 0};
   const char *problem = NULL;
   for (int i = first; i <= last && !problem; i++) problem = check(L, i, 0, &m);
   return problem;
+}
+
+const char *mp_copy_check_json(lua_State *L, int index) {
+  measure m = {&of_json, mp_isolate_of(L), 0, 0};
+  return check(L, lua_absindex(L, index), 0, &m);
 }
 
 static void copy_table(lua_State *from, int index, lua_State *to) {

@@ -5,6 +5,9 @@
 
 #include <lualib.h>
 
+/* Bytes of the C stack. */
+#define CLOSING_MAX (512u << 10)
+
 static lua_State *check_coroutine(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
   luaL_argexpected(L, co, 1, "coroutine");
@@ -27,10 +30,14 @@ static int failed(lua_State *L, kind kind) {
   return lua_error(L);
 }
 
-/* Closes a coroutine's variables, which may run functions of the script's. */
+/* Closes a coroutine's variables, which may run functions of the script's. These may close another
+ * one; Lua 5.4.4 does not count how deep that goes, since each has a count of its own. */
 static int reset(lua_State *L, lua_State *co) {
   mp_isolate *isolate = mp_isolate_of(L);
   lua_State *before = isolate->running;
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  uintptr_t deep = here < isolate->stack ? isolate->stack - here : here - isolate->stack;
+  if (deep > CLOSING_MAX) return luaL_error(L, "C stack overflow: coroutines close each other");
   isolate->running = co;
   int status = lua_resetthread(co);
   isolate->running = before;
@@ -48,6 +55,7 @@ static int finish(lua_State *L, lua_State *co, kind kind, int status, int result
     return failed(L, kind);
   }
   if (!lua_checkstack(L, results + 2)) {
+    isolate->is_asking = 0;
     lua_pop(co, results);
     lua_pushliteral(L, "too many results to resume");
     return failed(L, kind);
@@ -65,16 +73,27 @@ static int finish(lua_State *L, lua_State *co, kind kind, int status, int result
   return results + (kind == KIND_RESUME);
 }
 
+/* Why it cannot be resumed; NULL: it can. What lua_resume says of that it says in the coroutine,
+ * where an error for want of memory has nowhere to go. */
+static const char *why_not(lua_State *co) {
+  lua_Debug ar;
+  switch (lua_status(co)) {
+  case LUA_YIELD: return NULL;
+  case LUA_OK:
+    if (lua_getstack(co, 0, &ar)) return "cannot resume non-suspended coroutine";
+    return lua_gettop(co) ? NULL : "cannot resume dead coroutine";
+  default: return "cannot resume dead coroutine";
+  }
+}
+
 /* The `n` values on top of L are the coroutine's. */
 static int go(lua_State *L, lua_State *co, int n, kind kind) {
   mp_isolate *isolate = mp_isolate_of(L);
   mp_isolate_check(L);
-  if (lua_status(co) == LUA_OK && lua_gettop(co) == 0) {
-    lua_pushliteral(L, "cannot resume dead coroutine");
-    return failed(L, kind);
-  }
-  if (!lua_checkstack(co, n)) {
-    lua_pushliteral(L, "too many arguments to resume");
+  const char *problem = why_not(co);
+  if (!problem && !lua_checkstack(co, n)) problem = "too many arguments to resume";
+  if (problem) {
+    lua_pushstring(L, problem);
     return failed(L, kind);
   }
   lua_xmove(L, co, n);
@@ -94,12 +113,34 @@ static int resumed(lua_State *L, int status, lua_KContext ctx) {
   return go(L, lua_tothread(L, lua_upvalueindex(1)), lua_gettop(L), KIND_WRAP);
 }
 
+static int yield(lua_State *L) {
+  if (L == mp_isolate_of(L)->top) return luaL_error(L, "attempt to yield from outside a coroutine");
+  return lua_yield(L, lua_gettop(L));
+}
+
+/* A coroutine that waits for the host is the host's to resume: it would take what a script gives it
+ * for an answer. What scripts wait with is `yield`. */
+static int waits_for_host(lua_State *co) {
+  lua_Debug ar;
+  if (lua_status(co) != LUA_YIELD || !lua_getstack(co, 0, &ar)) return 0;
+  lua_getinfo(co, "f", &ar);
+  int is_own = lua_tocfunction(co, -1) == yield;
+  lua_pop(co, 1);
+  return !is_own;
+}
+
+static int go_unless_waiting(lua_State *L, lua_State *co, int n, kind kind) {
+  if (!lua_checkstack(co, 1) || !waits_for_host(co)) return go(L, co, n, kind);
+  lua_pushliteral(L, "this coroutine waits for the host, nobody else can resume it");
+  return failed(L, kind);
+}
+
 static int resume(lua_State *L) {
-  return go(L, check_coroutine(L), lua_gettop(L) - 1, KIND_RESUME);
+  return go_unless_waiting(L, check_coroutine(L), lua_gettop(L) - 1, KIND_RESUME);
 }
 
 static int wrapped(lua_State *L) {
-  return go(L, lua_tothread(L, lua_upvalueindex(1)), lua_gettop(L), KIND_WRAP);
+  return go_unless_waiting(L, lua_tothread(L, lua_upvalueindex(1)), lua_gettop(L), KIND_WRAP);
 }
 
 static int create(lua_State *L) {
@@ -114,11 +155,6 @@ static int wrap(lua_State *L) {
   create(L);
   lua_pushcclosure(L, wrapped, 1);
   return 1;
-}
-
-static int yield(lua_State *L) {
-  if (L == mp_isolate_of(L)->top) return luaL_error(L, "attempt to yield from outside a coroutine");
-  return lua_yield(L, lua_gettop(L));
 }
 
 /* The outermost coroutine is the host's: to the script it is the main one. */

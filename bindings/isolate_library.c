@@ -1,12 +1,12 @@
 /* What is safe of Lua's own library. Text chunks only, no way to the system; nothing that keeps an
- * error by which the isolate is stopped; and no loop in C that a few bytes can make endless: ranges
- * of tables, lengths of subjects and patterns have limits. */
+ * error by which the isolate is stopped; and few loops in C that can be made endless: subjects and
+ * patterns have limits, which do not keep a pattern from taking for ever; the watch tells of that.
+ */
 #include "isolate.h"
 
 #include <lualib.h>
 #include <string.h>
 
-#define RANGE_MAX 1000000        /* elements */
 #define SUBJECT_MAX (256u << 10) /* bytes, of what a pattern is matched with */
 #define PATTERN_MAX (1u << 10)   /* bytes */
 #define STRING_MAX (64u << 20)   /* bytes, of string.rep */
@@ -109,35 +109,6 @@ static int call_own(lua_State *L) {
   return lua_gettop(L);
 }
 
-static void check_length(lua_State *L) {
-  luaL_checkany(L, 1);
-  lua_Integer length = lua_type(L, 1) == LUA_TTABLE ? luaL_len(L, 1) : 0;
-  if (length > RANGE_MAX) luaL_error(L, "the table is longer than %d", RANGE_MAX);
-}
-
-/* insert, remove, sort, unpack without a range */
-static int bounded_by_length(lua_State *L) {
-  check_length(L);
-  return call_own(L);
-}
-
-static void check_range(lua_State *L, lua_Integer from, lua_Integer to) {
-  if (to >= from && (lua_Unsigned)to - (lua_Unsigned)from >= RANGE_MAX)
-    luaL_error(L, "a range of more than %d elements", RANGE_MAX);
-}
-
-static int concat(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_Integer to = lua_isnoneornil(L, 4) ? luaL_len(L, 1) : luaL_checkinteger(L, 4);
-  check_range(L, luaL_optinteger(L, 3, 1), to);
-  return call_own(L);
-}
-
-static int move(lua_State *L) {
-  check_range(L, luaL_checkinteger(L, 2), luaL_checkinteger(L, 3));
-  return call_own(L);
-}
-
 /* ---- strings --------------------------------------------------------------------------------- */
 
 static int rep(lua_State *L) {
@@ -166,21 +137,60 @@ static int match(lua_State *L) {
   return call_own(L);
 }
 
+/* Where a search begins, counted from 0; more than `len`: nowhere. */
+static size_t begin_of(lua_State *L, size_t len) {
+  lua_Integer init = luaL_optinteger(L, 3, 1);
+  if (init > 0) return (lua_Unsigned)init - 1 > len ? len + 1 : (size_t)init - 1;
+  if (init == 0 || (lua_Unsigned)-init > len) return 0;
+  return len - (size_t)-init;
+}
+
+/* Lua's own takes time as the product of both lengths. */
+static int find_plain(lua_State *L) {
+  size_t subject_len, len;
+  const char *subject = luaL_checklstring(L, 1, &subject_len);
+  const char *text = luaL_checklstring(L, 2, &len);
+  size_t begin = begin_of(L, subject_len);
+  const char *found =
+      begin > subject_len ? NULL : memmem(subject + begin, subject_len - begin, text, len);
+  if (!found) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_pushinteger(L, found - subject + 1);
+  lua_pushinteger(L, found - subject + (lua_Integer)len);
+  return 2;
+}
+
 static int find(lua_State *L) {
-  return lua_toboolean(L, 4) ? call_own(L) : match(L);
+  return lua_toboolean(L, 4) ? find_plain(L) : match(L);
+}
+
+static int look_up(lua_State *L) {
+  lua_settop(L, 1);
+  lua_gettable(L, lua_upvalueindex(1));
+  return 1;
+}
+
+/* A table of replacements is looked up by a function, at which gsub can be stopped. */
+static int gsub(lua_State *L) {
+  if (lua_istable(L, 3)) {
+    lua_pushvalue(L, 3);
+    lua_pushcclosure(L, look_up, 1);
+    lua_replace(L, 3);
+  }
+  return match(L);
 }
 
 /* What has no text of its own is given one without an address. */
 static int format(lua_State *L) {
-  const char *text = luaL_checkstring(L, 1);
-  for (const char *at = strchr(text, '%'); at; at = strchr(at, '%')) {
+  size_t len;
+  const char *at = luaL_checklstring(L, 1, &len), *end = at + len;
+  while ((at = memchr(at, '%', (size_t)(end - at)))) {
     at++;
-    if (*at == '%') {
-      at++;
-      continue;
-    }
     at += strspn(at, "-+ #0123456789.");
     if (*at == 'p') return luaL_error(L, "string.format: '%%p' is not available to scripts");
+    if (*at == '%') at++;
   }
   int n = lua_gettop(L);
   for (int i = 2; i <= n; i++) {
@@ -236,8 +246,8 @@ static void open_base(lua_State *L) {
 
 static void open_string(lua_State *L) {
   static const char *const unsafe[] = {"dump", NULL};
-  static const luaL_Reg replaced[] = {{"rep", rep},      {"find", find},  {"match", match},
-                                      {"gmatch", match}, {"gsub", match}, {"format", format},
+  static const luaL_Reg replaced[] = {{"rep", rep},      {"find", find}, {"match", match},
+                                      {"gmatch", match}, {"gsub", gsub}, {"format", format},
                                       {NULL, NULL}};
   open_one(L, LUA_STRLIBNAME, luaopen_string);
   remove_fields(L, unsafe);
@@ -250,20 +260,13 @@ static void open_string(lua_State *L) {
 }
 
 void mp_isolate_open_library(lua_State *L) {
-  static const luaL_Reg of_table[] = {{"insert", bounded_by_length},
-                                      {"remove", bounded_by_length},
-                                      {"sort", bounded_by_length},
-                                      {"concat", concat},
-                                      {"move", move},
-                                      {NULL, NULL}};
   static const luaL_Reg of_math[] = {{"randomseed", random_seed}, {NULL, NULL}};
   open_base(L);
   open_string(L);
-  open_one(L, LUA_TABLIBNAME, luaopen_table);
-  wrap(L, of_table);
+  mp_isolate_open_table(L);
   open_one(L, LUA_MATHLIBNAME, luaopen_math);
   wrap(L, of_math);
   open_one(L, LUA_UTF8LIBNAME, luaopen_utf8);
   open_one(L, LUA_COLIBNAME, luaopen_coroutine);
-  lua_pop(L, 4);
+  lua_pop(L, 3);
 }

@@ -151,9 +151,9 @@ static int describe(lua_State *L) {
   return 1;
 }
 
-/* Leaves the failure's text on isolate->L; a metamethod of the script's is never called. */
-static void describe_failure(mp_isolate *isolate, lua_State *co) {
-  lua_State *L = isolate->L;
+/* Pushes the failure's text onto L, the isolate's own; a metamethod of the script's is never
+ * called. */
+static void describe_failure(lua_State *L, mp_isolate *isolate, lua_State *co) {
   isolate->is_boundless = 1;
   lua_pushcfunction(L, describe);
   lua_pushlightuserdata(L, co);
@@ -164,15 +164,35 @@ static void describe_failure(mp_isolate *isolate, lua_State *co) {
   isolate->is_boundless = 0;
 }
 
-/* The coroutine failed: closes what is to be closed of it, which may be the script's functions. */
-static void bury(mp_isolate *isolate, lua_State *co) {
-  describe_failure(isolate, co);
-  lua_resetthread(co);
+typedef struct slice {
+  mp_isolate *isolate;
+  lua_State *co;
+  int status, results;
+  const char *problem; /* why the results cannot leave */
+} slice;
+
+/* Runs the coroutine, and what is the script's besides: the closing of its variables when it has
+ * failed, and going through what it hands over, which may be made to take long. Returns the text of
+ * a failure. */
+static int run_slice(lua_State *L) {
+  slice *s = lua_touserdata(L, 1);
+  mp_isolate *isolate = s->isolate;
+  isolate->stack = (uintptr_t)__builtin_frame_address(0);
+  s->status = lua_resume(s->co, L, 1, &s->results);
+  if (isolate->is_killed) return 0;
+  if (s->status == LUA_OK || s->status == LUA_YIELD) {
+    int top = lua_gettop(s->co);
+    if (s->results) s->problem = mp_copy_check_out(s->co, top - s->results + 1, top);
+    return 0;
+  }
+  describe_failure(L, isolate, s->co);
+  lua_resetthread(s->co);
+  return 1;
 }
 
 static int push_killed(lua_State *L, const mp_isolate *isolate) {
   lua_pushliteral(L, "killed");
-  lua_pushliteral(L, "cpu");
+  lua_pushstring(L, isolate->is_broken ? "memory" : "cpu");
   if (isolate->where[0])
     lua_pushstring(L, isolate->where);
   else
@@ -195,51 +215,51 @@ static void hand_over(lua_State *L, lua_State *co, int results) {
   lua_settop(co, top - results);
 }
 
-static int push_outcome(lua_State *L, mp_isolate *isolate, mp_call *call, int status, int results) {
-  lua_State *co = call->co;
+/* The text of a failure is on top of the isolate's own stack. */
+static int push_outcome(lua_State *L, mp_isolate *isolate, mp_call *call, const slice *s) {
   if (isolate->is_killed) return push_killed(L, isolate);
-  if (status != LUA_OK && status != LUA_YIELD) {
-    int failed = push_failure(L, isolate, call, lua_tostring(isolate->L, -1));
-    lua_settop(isolate->L, 0);
-    return failed;
-  }
-  int top = lua_gettop(co);
-  const char *problem = results ? mp_copy_check_all(co, top - results + 1, top) : NULL;
-  if (problem) {
-    lua_pushfstring(L, "%s cannot leave the script", problem);
+  if (s->status != LUA_OK && s->status != LUA_YIELD)
+    return push_failure(L, isolate, call, lua_tostring(isolate->L, -1));
+  if (s->problem) {
+    lua_pushfstring(L, "%s cannot leave the script", s->problem);
     return push_failure(L, isolate, call, lua_tostring(L, -1));
   }
-  if (status == LUA_OK) {
+  if (s->status == LUA_OK) {
     lua_pushliteral(L, "done");
-    hand_over(L, co, results);
+    hand_over(L, s->co, s->results);
     give_back(isolate, call);
-    return results + 1;
+    return s->results + 1;
   }
   call->is_open = 1;
   call->used_ns = isolate->used_ns + mp_watch_used(isolate);
   lua_pushliteral(L, "ask");
   lua_pushinteger(L, call->number);
-  hand_over(L, co, results);
-  return results + 2;
+  hand_over(L, s->co, s->results);
+  return s->results + 2;
 }
 
-/* Goes on with the call's coroutine, whose function is on its stack, or which has asked. */
+/* Goes on with the call's coroutine, whose function is on its stack, or which has asked. It is
+ * called from a protected call of the isolate's main thread: there Lua goes with an error that it
+ * raises outside of the coroutine (no memory for its own message, say), where it would else end the
+ * process. What the coroutines are in then is unknown. */
 static int run(lua_State *L, mp_isolate *isolate, mp_call *call, mp_parcel *parcel) {
-  int results = 0;
+  slice s = {.isolate = isolate, .co = call->co, .status = LUA_OK};
   uint64_t begin = uv_hrtime();
-  lua_State *co = call->co;
   isolate->parcel = parcel;
   isolate->is_asking = 0;
-  isolate->top = co;
+  isolate->top = s.co;
   isolate->used_ns = call->used_ns;
-  lua_pushlightuserdata(co, &parcel_mark);
-  mp_watch_enter(isolate, co);
-  int status = lua_resume(co, isolate->L, 1, &results);
-  if (status != LUA_OK && status != LUA_YIELD && !isolate->is_killed) bury(isolate, co);
+  lua_pushlightuserdata(s.co, &parcel_mark);
+  lua_pushcfunction(isolate->L, run_slice);
+  lua_pushlightuserdata(isolate->L, &s);
+  mp_watch_enter(isolate, s.co);
+  if (lua_pcall(isolate->L, 1, 1, 0) != LUA_OK) isolate->is_broken = isolate->is_killed = 1;
   mp_watch_leave(isolate);
   isolate->parcel = NULL;
   isolate->busy_ns += uv_hrtime() - begin;
-  return push_outcome(L, isolate, call, status, results);
+  int pushed = push_outcome(L, isolate, call, &s);
+  lua_settop(isolate->L, 0);
+  return pushed;
 }
 
 /* ---- for the host ---------------------------------------------------------------------------- */
@@ -279,7 +299,8 @@ int mp_isolate_boot(lua_State *L) {
 
 /* isolate:start(...): calls the guest's function. Returns
  *   "done", its results... | "ask", call, what it asks for...: go on by answer
- *   "error", text with traceback | "killed", "cpu", where: nothing runs in it any more */
+ *   "error", text with traceback | "killed", "cpu" | "memory", where: nothing runs in it any more
+ */
 int mp_isolate_start(lua_State *L) {
   mp_isolate *isolate = mp_check_isolate(L);
   if (isolate->dispatch == LUA_NOREF) return luaL_error(L, "the isolate has no guest");

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define SOURCE_MAX (1u << 20) /* bytes of a chunk */
+#define PIECE 128             /* bytes of it that are read at once */
 #define JSON_MAX (1u << 20)   /* bytes to be decoded */
+#define JSON_VALUES 50000     /* about; likewise */
 
 /* ---- the host -------------------------------------------------------------------------------- */
 
@@ -61,6 +63,23 @@ static int module(lua_State *L) {
   return lua_yieldk(L, 2, 0, module_given);
 }
 
+typedef struct source {
+  const mp_isolate *isolate;
+  const char *text;
+  size_t len;
+} source;
+
+/* In pieces: there are texts that the compiler takes as the square of their length for. */
+static const char *read_source(lua_State *L, void *ud, size_t *len) {
+  source *s = ud;
+  if (s->isolate->is_killed) luaL_error(L, "the isolate is killed");
+  const char *piece = s->text;
+  *len = s->len < PIECE ? s->len : PIECE;
+  s->text += *len;
+  s->len -= *len;
+  return piece;
+}
+
 /* load(text, chunkname, environment) → function, or nil, message. Text only. */
 static int load(lua_State *L) {
   size_t len;
@@ -72,7 +91,10 @@ static int load(lua_State *L) {
     lua_pushfstring(L, "the chunk is longer than %d bytes", (int)SOURCE_MAX);
     return 2;
   }
-  if (luaL_loadbufferx(L, text, len, name, "t") != LUA_OK) {
+  source s = {mp_isolate_of(L), text, len};
+  int status = lua_load(L, read_source, &s, name, "t");
+  mp_isolate_check(L);
+  if (status != LUA_OK) {
     lua_pushnil(L);
     lua_insert(L, -2);
     return 2;
@@ -142,23 +164,48 @@ static int call_own(lua_State *L) {
 
 static int encode(lua_State *L) {
   luaL_checkany(L, 1);
-  const char *problem = mp_copy_check(L, 1);
+  const char *problem = mp_copy_check_json(L, 1);
+  mp_isolate_check(L);
   if (!problem) return call_own(L);
   lua_pushfstring(L, "JSON: %s", problem);
   return mp_fail(L, MOONPOOL_EARG, lua_tostring(L, -1));
 }
 
+/* How many values a text has, about: its lists, objects and commas. The library takes a hundred
+ * bytes and more for each, which are not counted. */
+static size_t count_values(const char *text, size_t len) {
+  size_t count = 1;
+  int is_string = 0;
+  for (size_t i = 0; i < len; i++) {
+    char c = text[i];
+    if (c == '"') is_string = !is_string;
+    if (is_string && c == '\\') i++;
+    count += !is_string && (c == ',' || c == '[' || c == '{');
+  }
+  return count;
+}
+
 static int decode(lua_State *L) {
   size_t len;
-  luaL_checklstring(L, 1, &len);
-  if (len <= JSON_MAX) return call_own(L);
-  lua_pushfstring(L, "JSON: the text is longer than %d bytes", (int)JSON_MAX);
+  const char *text = luaL_checklstring(L, 1, &len);
+  int is_long = len > JSON_MAX;
+  if (!is_long && count_values(text, len) <= JSON_VALUES) return call_own(L);
+  if (is_long)
+    lua_pushfstring(L, "JSON: the text is longer than %d bytes", (int)JSON_MAX);
+  else
+    lua_pushfstring(L, "JSON: the text has more than %d values", JSON_VALUES);
   return mp_fail(L, MOONPOOL_ETOOBIG, lua_tostring(L, -1));
 }
 
 static void set_json(lua_State *L) {
   static const luaL_Reg bounded[] = {{"encode", encode}, {"decode", decode}, {NULL, NULL}};
   mp_open_json(L);
+  lua_getfield(L, -1, "array_mt"); /* nobody may give it __gc */
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_pop(L, 1);
+  lua_pushnil(L);
+  lua_setfield(L, -2, "array_mt");
   for (const luaL_Reg *at = bounded; at->name; at++) {
     lua_getfield(L, -1, at->name);
     lua_pushcclosure(L, at->func, 1);

@@ -17,6 +17,7 @@
 
 #define TICK_NS 4000000    /* of the timer */
 #define STUCK_NS 100000000 /* over the budget by so much: no hook stops it */
+#define WHERE_LEVELS 50    /* of the stack */
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -54,14 +55,27 @@ static void leave_for_good(lua_State *L, int is_hook) {
     lua_yieldk(L, 0, 0, never);
 }
 
+/* The innermost line of a function in Lua. The guest has no lines. */
+static void note_where(lua_State *L, mp_isolate *isolate) {
+  lua_Debug ar;
+  for (int level = 0; !isolate->where[0] && level < WHERE_LEVELS; level++) {
+    if (!lua_getstack(L, level, &ar)) return;
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline >= 0)
+      snprintf(isolate->where, sizeof isolate->where, "%s:%d", ar.short_src, ar.currentline);
+  }
+}
+
 void mp_isolate_check(lua_State *L) {
-  if (mp_isolate_of(L)->is_killed) leave_for_good(L, 0);
+  mp_isolate *isolate = mp_isolate_of(L);
+  if (!isolate->is_killed) return;
+  note_where(L, isolate);
+  leave_for_good(L, 0);
 }
 
 static void on_hook(lua_State *L, lua_Debug *ar) {
-  mp_isolate *isolate = mp_isolate_of(L);
-  if (!isolate->where[0] && lua_getinfo(L, "Sl", ar) && ar->currentline >= 0)
-    snprintf(isolate->where, sizeof isolate->where, "%s:%d", ar->short_src, ar->currentline);
+  (void)ar;
+  note_where(L, mp_isolate_of(L));
   leave_for_good(L, 1);
 }
 
@@ -82,11 +96,9 @@ static void tell(int fd, const char *what, const char *name) {
   if (fd >= 0 && write(fd, line, head + len + 1) < 0) return; /* nobody reads any more */
 }
 
-static void stop(mp_isolate *isolate, uint64_t now) {
-  isolate->killed_ns = now;
-  isolate->is_killed = 1;
-  lua_sethook(isolate->running, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT,
-              1);
+static void set_hook(const mp_isolate *isolate) {
+  int events = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+  lua_sethook(isolate->running, on_hook, events, 1);
 }
 
 static void on_tick(int number) {
@@ -99,9 +111,13 @@ static void on_tick(int number) {
     isolate->seen = isolate->slice;
     isolate->since_ns = now;
   }
-  if (!isolate->is_killed) {
-    if (now - isolate->since_ns + isolate->used_ns >= isolate->budget_ns) stop(isolate, now);
-  } else if (!isolate->is_stuck && now - isolate->killed_ns >= STUCK_NS) {
+  if (!isolate->is_killed && now - isolate->since_ns + isolate->used_ns >= isolate->budget_ns) {
+    isolate->killed_ns = now;
+    isolate->is_killed = 1;
+  }
+  /* At each tick: just before the last one it may have gone from a coroutine to another. */
+  if (isolate->is_killed) set_hook(isolate);
+  if (isolate->is_killed && !isolate->is_stuck && now - isolate->killed_ns >= STUCK_NS) {
     isolate->is_stuck = 1;
     tell(thread_watch.alarm, "stuck ", isolate->name);
   }

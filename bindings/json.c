@@ -197,6 +197,11 @@ static int flag(lua_State *L, const char *name) {
   return is_set;
 }
 
+static int push_text(lua_State *L) {
+  lua_pushstring(L, lua_touserdata(L, 1));
+  return 1;
+}
+
 /* json.encode(value, { pretty = true, sort = true }) → string, or nil, message, "EARG" */
 static int encode(lua_State *L) {
   encoder e = {L, ""};
@@ -211,9 +216,11 @@ static int encode(lua_State *L) {
   char *text = value ? json_dumps(value, flags) : NULL;
   json_decref(value);
   if (!text) return mp_fail(L, MOONPOOL_EARG, e.message[0] ? e.message : "JSON: out of memory");
-  lua_pushstring(L, text);
+  lua_pushcfunction(L, push_text);
+  lua_pushlightuserdata(L, text);
+  int status = lua_pcall(L, 1, 1, 0);
   free(text);
-  return 1;
+  return status == LUA_OK ? 1 : lua_error(L);
 }
 
 /* json.array(table) → the table, marked as an array */
