@@ -170,6 +170,25 @@ describe("moonpool.testing", function()
       end)
     end)
 
+    it("hands its state to the next version, which takes its place", function()
+      local own = bot [[
+        bot.state.count = 5
+        bot:every(1, function() bot:say("log", "old") end)
+        bot:command("sleep", function(m) bot.sleep(1) m:reply "awake" end)
+      ]]
+      own:says("ann", "!sleep")
+      assert.same({ "took 5" }, own:reload(write([[
+        bot:on("upgrade", function(state) bot:say("log", "took " .. state.count) end)
+        bot:on("start", function() bot:say("log", "start") end)
+        bot:every(1, function() bot:say("log", "new") end)
+      ]], "next")))
+      assert.same({ "new" }, own:advance(1))
+      local ok, problem = pcall(own.reload, own, write("(", "broken"))
+      assert.is_false(ok)
+      assert.matches("broken.lua:1: unexpected symbol", problem)
+      assert.same({ "new" }, own:advance(1))
+    end)
+
     it("answers what it asks of its room", function()
       local own = bot [[
         bot:command("ask", function(m)

@@ -214,6 +214,23 @@ function bot_methods:restart()
   return self:texts(before)
 end
 
+--- Another version takes over, or the same again: it has the stores, and what was in `bot.state`,
+--- and its functions for upgrade are called, or else those for start. Raises what it fails of; the
+--- old one runs on then.
+---@param path? string of another file
+---@return string[] texts what it said meanwhile
+function bot_methods:reload(path)
+  local before, script = #self.said, {}
+  for name, value in pairs(self.script) do script[name] = value end
+  script.path = path or script.path
+  local member, message = self.world:replace(self.member, script)
+  if not member then error(message, 2) end
+  self.member, self.script, self.description = member, script, member.description
+  self.errors, self.told = member.errors, 0
+  raise_problems(self, 2)
+  return self:texts(before)
+end
+
 local function new_world(self, time)
   return virtual.new {
     time = time,

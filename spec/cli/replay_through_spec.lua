@@ -102,6 +102,18 @@ describe("moonpool replay --through", function()
     assert.matches("^%[10:00%] <dice> ann rolls 1d1000: %d+\n%[10:00%] <tell> x\n$", result.stdout)
   end)
 
+  it("takes bots and policies of a configuration, with their options", function()
+    write('bot:command("word", function(m) m:reply(bot.options.word) end)', "word.lua")
+    local path = write([[
+      bots = { { "word.lua", options = { word = "salt" } } }
+      policies = { { "length", characters = 10 } }
+    ]], "pool.conf.lua")
+    local result = replay("--config", path, "--verdicts",
+      write("[10:00] <ann> !word\n[10:00] <ann> a long word indeed\n", "x.log"))
+    assert.matches("^%[10:00%] <word> salt\n"
+      .. "%[10:00%] %-%- length rejected <ann> a long word indeed", result.stdout)
+  end)
+
   it("cannot be steered by what others say", function()
     local result = replay("--through", write_bot(), write("[10:00] <ann> !echo \27[2Jx\n", "x.log"))
     assert.equal("[10:00] <tell> ␛[2Jx\n", result.stdout)

@@ -11,10 +11,10 @@ local DESCRIPTION = [[
 Say in a room what IRC logs say: messages, actions, joins, leaves and renames, in order. All of it
 is stored in the room's history, as far as that keeps it.
 
-With --through, or --policy, nothing is said and nothing connects: the logs are played through
-scripts at full speed, on a clock that follows the logs', and what the bots would have said is
-printed. Failures and totals are on standard error; the status is 1 when a script has failed. Two
-runs with one seed print the same.]]
+With --through, --policy or --config nothing is said and nothing connects: the logs are played
+through scripts at full speed, on a clock that follows the logs', and what the bots would have said
+is printed. Failures and totals are on standard error; the status is 1 when a script has failed.
+Two runs with one seed print the same.]]
 
 local EPILOG = [[
 Lines are read as
@@ -56,6 +56,8 @@ function replay.configure(command)
     :description "A bot, or a folder of them, to be told of it."
   command:option("--policy"):argname("POLICY"):count("*")
     :description "A policy that judges it: a script, a folder of them, or a name in the library."
+  command:option("--config"):argname("FILE")
+    :description "A configuration whose bots and policies take part."
   command:option("--seed"):argname("N"):convert(to_whole)
     :description "What the scripts' random numbers begin with (default: 1)."
   command:flag("--verdicts", "Print what policies reject and rewrite, too.")
@@ -121,12 +123,12 @@ local function position(reader) return ("at %s:%d: "):format(reader:path(), read
 local function check_through(args, context)
   for _, name in ipairs { "history", "keep", "keep_for", "json", "redis" } do
     if args[name] then
-      context:usage_error(("--%s is of no use with --through and --policy"):format(
+      context:usage_error(("--%s is of no use with --through, --policy and --config"):format(
         (name:gsub("_", "-"))))
     end
   end
   if args.speed ~= "max" then
-    context:usage_error "--speed is of no use with --through and --policy"
+    context:usage_error "--speed is of no use with --through, --policy and --config"
   end
 end
 
@@ -134,7 +136,7 @@ end
 ---@param context moonpool.cli.context
 ---@return integer status
 function replay.execute(args, context)
-  local is_through = #args.through + #args.policy > 0
+  local is_through = #args.through + #args.policy > 0 or args.config ~= nil
   if is_through then check_through(args, context) end
   local reader, missing = irc_reader.open(args.files)
   if not reader then context:fail(missing) end

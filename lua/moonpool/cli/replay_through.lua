@@ -145,16 +145,28 @@ local function tell_totals(run, files)
   end
 end
 
+local function read_settings(args, context)
+  local flags = { files = args.through, policies = args.policy, seed = args.seed }
+  local settings, messages
+  if args.config then
+    settings, messages = config.read(args.config, flags)
+  else
+    settings, messages = config.merge(nil, flags)
+  end
+  if not settings then fail_with(context, messages) end
+  for _, list in ipairs { settings.bots, settings.policies } do
+    for _, script in ipairs(list) do script.seed = script.seed or 1 end
+  end
+  return settings
+end
+
 --- Plays logs through scripts.
----@param args table `through`, `policy`, `seed`, `room`, `verdicts`, `files`
+---@param args table `through`, `policy`, `config`, `seed`, `room`, `verdicts`, `files`
 ---@param reader moonpool.irc_reader
 ---@param context moonpool.cli.context
 ---@return integer status 1: a script has failed
 return function(args, reader, context)
-  local settings, messages = config.merge(nil, {
-    files = args.through, policies = args.policy, seed = args.seed or 1,
-  })
-  if not settings then fail_with(context, messages) end
+  local settings = read_settings(args, context)
   local run = {
     room = args.room, has_verdicts = args.verdicts, totals = {}, lines = {}, members = {},
     events = 0, failures = 0,

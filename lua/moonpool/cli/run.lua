@@ -33,6 +33,8 @@ A line "moonpool: ready (…)" on standard error tells that every room is subscr
 
 Examples:
   moonpool run examples/bots
+  moonpool run --watch --policy links bots/
+  moonpool run --config moonpool.conf.lua --check
   moonpool run --redis redis://chat.example dice.lua]]
 
 local function to_whole(text)

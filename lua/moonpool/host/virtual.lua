@@ -247,11 +247,10 @@ end
 ---@return moonpool.host.virtual_member?
 ---@return string? message
 function methods:add(script)
-  local text, message = source.read(script.path)
-  if not text then return nil, message end
-  script.text = text
+  local own, message = source.open(script)
+  if not own then return nil, message end
   local member
-  member, message = virtual_member.load(self, script)
+  member, message = virtual_member.load(self, own)
   if not member then return nil, message end
   local list = script.kind == "bot" and self.bots or self.policies
   list[#list + 1] = member
@@ -265,6 +264,28 @@ function methods:start(member)
   member:begin_timers()
   if member.events.start then member:deliver({}, "start") end
   settle(self)
+end
+
+--- Has another version of a bot take over: its timers and what sleeps in the old one are gone.
+---@param member moonpool.host.virtual_member
+---@param script moonpool.host.config.script
+---@return moonpool.host.virtual_member? member nil: the old one runs on
+---@return string? message
+function methods:replace(member, script)
+  local own, message = source.open(script)
+  if not own then return nil, message end
+  local new
+  new, message = virtual_member.load(self, own)
+  if not new then return nil, message end
+  local state = member:state()
+  member:close()
+  for index, other in ipairs(self.bots) do
+    if other == member then self.bots[index] = new end
+  end
+  new:begin_timers()
+  new:deliver({}, "upgrade", state)
+  settle(self)
+  return new
 end
 
 --- Ends a bot, or a policy, as a host does that ends; its stores stay.

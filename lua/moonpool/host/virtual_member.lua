@@ -117,6 +117,14 @@ function methods:judge(event, request, pattern_id)
   return nil, self.errors[before + 1]
 end
 
+--- What the next version is given.
+---@return any
+function methods:state()
+  if self.is_dead then return nil end
+  local outcome, state = self.instance:call({}, "state")
+  return outcome == "done" and state or nil
+end
+
 --- Shows the script the world's clock.
 function methods:set_clock()
   local clock = self.world.clock
