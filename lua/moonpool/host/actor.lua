@@ -32,7 +32,9 @@ local QUIET_SECONDS = 2 -- for calls to end, before the next version takes over
 ---@field package services moonpool.host.services
 ---@field package gate table? a latch: events wait for it
 ---@field package calls integer that have not ended
----@field package quiet table? a latch, for who waits until calls is 0
+---@field package asleep integer of those, in bot.sleep
+---@field package quiet table? a latch, for who waits until no call is under way
+---@field package waits_for_all boolean who waits so does it for calls that sleep, too
 ---@field package failures number[] when the last ones were
 ---@field package backoff number? seconds until it is tried again
 ---@field package retry_at number when that is, of moonpool.now
@@ -64,24 +66,35 @@ local function open_gate(self)
   if gate then gate:open() end
 end
 
+local function is_quiet(self)
+  return self.calls == (self.waits_for_all and 0 or self.asleep)
+end
+
+local function tell_quiet(self)
+  if self.quiet and is_quiet(self) then self.quiet:open() end
+end
+
 -- Awaits, with the gate closed, that no call is under way; false: some still are.
 local function await_quiet(self, seconds)
-  if self.calls == 0 then return true end
+  if is_quiet(self) then return true end
   local quiet = system.latch()
   self.quiet = quiet
   local deadline = moonpool.timer(seconds, function() quiet:open() end)
   quiet:wait()
   deadline:close()
   self.quiet = nil
-  return self.calls == 0
+  return is_quiet(self)
 end
 
---- Calls fn while no call is under way and none begins; events wait meanwhile.
+--- Calls fn while no call is under way and none begins; events wait meanwhile. A call that sleeps
+--- may do so for hours: it is only waited for when that is asked for.
 ---@param fn fun(is_quiet: boolean) `is_quiet` false: a call waits for too long
-function methods:hold(fn)
+---@param waits_for_all boolean? for calls that sleep, too
+function methods:hold(fn, waits_for_all)
   while self.gate do self.gate:wait() end
   if self.state == "stopped" then return end
   close_gate(self)
+  self.waits_for_all = waits_for_all or false
   fn(await_quiet(self, QUIET_SECONDS))
   if self.state ~= "aside" then open_gate(self) end
 end
@@ -210,12 +223,21 @@ end
 local function ended(self, instance, context, outcome, first, ...)
   self.calls = self.calls - 1
   self.handled = self.handled + 1
-  if self.calls == 0 and self.quiet then self.quiet:open() end
+  tell_quiet(self)
   if outcome ~= "done" then
     ended_badly(self, instance, outcome, first, context)
     return nil
   end
   return first, ...
+end
+
+--- Awaits that time, for a call.
+---@param seconds number
+function methods:sleep(seconds)
+  self.asleep = self.asleep + 1
+  tell_quiet(self)
+  moonpool.sleep(seconds)
+  self.asleep = self.asleep - 1
 end
 
 --- Hands an event to the script and awaits that it is handled; waits for it when it is set aside or
@@ -302,7 +324,7 @@ local function between_calls(self, fn)
     self:hold(function()
       self.services.commit(self)
       fn()
-    end)
+    end, true)
   end
 end
 
@@ -362,8 +384,8 @@ function actor.new(script, services)
   return setmetatable({
     kind = script.kind, id = script.name, name = script.name, state = "new",
     script = script, services = services,
-    handled = 0, errors = 0, restarts = 0, reloads = 0, calls = 0, failures = {},
-    touched = false, is_ending = false,
+    handled = 0, errors = 0, restarts = 0, reloads = 0, calls = 0, asleep = 0, failures = {},
+    waits_for_all = false, touched = false, is_ending = false,
   }, mt)
 end
 

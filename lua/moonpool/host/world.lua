@@ -179,7 +179,7 @@ function world.asks(client, log, chain)
     say = bind(say), history = bind(history), take = bind(take), load_store = bind(load_store),
     redis = bind(redis), log = bind(write_log), fail = bind(fail), timer = bind(set_timer),
     cancel = bind(cancel), source = new_source,
-    sleep = function(_, _, seconds) moonpool.sleep(seconds) end,
+    sleep = function(instance, _, seconds) instance.actor:sleep(seconds) end,
     who = function(_, _, name, options) return call_room(self, name, "who", options) end,
     count = function(_, _, name) return call_room(self, name, "count") end,
     delete = function(instance, _, name, id)
