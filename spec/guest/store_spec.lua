@@ -174,6 +174,30 @@ describe("guest store", function()
       assert.same({}, box:commit())
     end)
 
+    it("is let go of when a function waits for longer than a minute", function()
+      local box = guest_box.bot([[
+        bot:on("publish", function(message)
+          local store = message:store()
+          local list = store.list
+          bot.sleep(100)
+          list[#list + 1] = "lost"
+          list = store.list
+          list[#list + 1] = "kept"
+        end)
+        bot:on("start", function()
+          for room = 1, 120 do bot:room_store("r" .. room).a = 1 end
+        end)
+      ]], { stores = { pool = { list = "[]" } }, clock = 0 })
+      local call = box:begin("publish", box:message { user = "ann", text = "x" })
+      box:set_clock(50)
+      assert.same({}, box:commit())
+      box:event "start" -- so many rooms that the store is not kept in memory
+      box:set_clock(100)
+      box:commit()
+      box:wake(call)
+      assert.same({ ["pool.list"] = '["kept"]' }, box:commit())
+    end)
+
     it("stays in memory only while there are not too many", function()
       local box = guest_box.bot [[
         bot:on("publish", function(message)

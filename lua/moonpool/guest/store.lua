@@ -6,14 +6,15 @@
 -- is not: so a table that the script has, because it read or wrote it, is encoded again at a
 -- commit, and compared. The script's own store does so with all tables that it has ever handed out,
 -- since a script may well keep one in a local; a room's with those of the functions that have run
--- since the last commit, as there may be many rooms.
+-- since the last commit or still do, though not for longer than a minute after its last use, as
+-- there may be many rooms.
 --
 -- A bot is one script in one process. A policy may judge in many, which share its stores: so it
 -- reads them again, every now and then, before it judges.
 
 local MAX_BYTES = 65536 -- of a store, its keys and values in JSON
 local MAX_ROOMS = 100   -- stores of rooms that are kept in memory, when more are not in use
-local KEPT_SECONDS = 60 -- after its last change a room's store stays: that may not be in Redis yet
+local KEPT_SECONDS = 60 -- after its last use a room's store stays: a change may not be in Redis yet
 local STALE_SECONDS = 2 -- after which a policy reads a store again; likewise after a change
 
 ---@class moonpool.guest.store
@@ -72,7 +73,7 @@ return function(guest, owner)
   end
 
   local function hold(store, key)
-    store.held[key] = true
+    store.held[key], store.used = true, now()
     touch(store)
   end
 
@@ -244,8 +245,12 @@ return function(guest, owner)
     store.dirty = {}
   end
 
+  local function is_recent(store)
+    return now() - math.max(store.changed, store.used) <= KEPT_SECONDS
+  end
+
   local function is_unused(store)
-    return store.room and not active[store] and now() - store.changed > KEPT_SECONDS
+    return store.room and not active[store] and not is_recent(store)
   end
 
   -- Rooms' stores that have not been used for longest, as long as there are too many.
@@ -272,10 +277,10 @@ return function(guest, owner)
     for store in pairs(checked) do
       compare(store, news)
       collect(store, list)
-      if store.room and guest.running == 0 then store.held = {} end
+      if store.room and (guest.running == 0 or not is_recent(store)) then store.held = {} end
       if next(store.held) then touch(store) end
     end
-    if guest.running == 0 then unload() end
+    unload()
     for _, problem in ipairs(news) do ask("fail", problem, "commit") end
     return list
   end
