@@ -127,6 +127,18 @@ describe("moonpool.testing", function()
         assert.same({ "slow", "next" }, own:advance(1))
       end)
 
+      it("hands over all that has waited, however much", function()
+        local own = bot [[
+          bot:on("publish", function(m)
+            if m.text == "0" then bot.sleep(1) end
+            m:reply(m.text)
+          end)
+        ]]
+        for index = 0, 1000 do assert.same({}, own:says("ann", tostring(index))) end
+        local texts = own:advance(1)
+        assert.same({ 1001, "0", "1000" }, { #texts, texts[1], texts[1001] })
+      end)
+
       it("lets a day pass at once", function()
         local own = bot [[
           local count = 0

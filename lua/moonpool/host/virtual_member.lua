@@ -70,23 +70,19 @@ local function call(self, context, event, ...)
   return ended(self, self.instance:call(context, event, ...))
 end
 
--- In a coroutine of its own: the script may sleep.
-local function run(self, context, event, ...)
-  local co = coroutine.create(function(...)
-    if call(self, context, event, ...) == true then self.is_touched = true end
-    commit(self)
-    local room = context.room
-    if room then
-      local waiting = self.rooms_at_work[room]
-      local next_event = table.remove(waiting, 1)
-      if next_event then
-        run(self, table.unpack(next_event, 1, next_event.n))
-      else
-        self.rooms_at_work[room] = nil
-      end
-    end
-  end)
-  self.world.go_on(co, ...)
+local function handle(self, context, event, ...)
+  if call(self, context, event, ...) == true then self.is_touched = true end
+  commit(self)
+end
+
+-- Handles an event, and those that have come to the room meanwhile.
+local function handle_all(self, item)
+  local room = item[1].room
+  repeat
+    handle(self, table.unpack(item, 1, item.n))
+    item = room and table.remove(self.rooms_at_work[room], 1)
+  until not item
+  if room then self.rooms_at_work[room] = nil end
 end
 
 --- Hands an event to the script; after those of its room that it has not come to yet.
@@ -94,13 +90,13 @@ end
 ---@param event string
 ---@param ... any
 function methods:deliver(context, event, ...)
-  local room = context.room
+  local room, item = context.room, table.pack(context, event, ...)
   if room and self.rooms_at_work[room] then
-    table.insert(self.rooms_at_work[room], table.pack(context, event, ...))
+    table.insert(self.rooms_at_work[room], item)
     return
   end
   if room then self.rooms_at_work[room] = {} end
-  run(self, context, event, ...)
+  self.world.go_on(coroutine.create(handle_all), self, item) -- the script may sleep
 end
 
 --- A policy's verdict.
