@@ -145,7 +145,8 @@ static int start_state(mp_isolate *isolate, settings *s) {
 }
 
 /* isolate.new{ name=, memory=, budget=, seed= } → isolate, or nil, message, code. `memory`: bytes
- * (16 MiB; 0: no limit); `budget`: seconds of CPU that a call may take (0.1; 0: no limit). */
+ * (16 MiB; 0: no limit); `budget`: seconds of CPU that a call may take between two waits (0.1; 0:
+ * no limit). */
 static int new_isolate(lua_State *L) {
   settings s = check_settings(L);
   mp_isolate *isolate = lua_newuserdatauv(L, sizeof *isolate, 0);

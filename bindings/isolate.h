@@ -17,7 +17,8 @@ typedef struct mp_call {
   int number;       /* to the host */
   int ref;          /* in the isolate's registry */
   int is_open;      /* waits for an answer */
-  uint64_t used_ns; /* CPU of its earlier slices, of those that were long enough to be seen */
+  uint64_t used_ns; /* CPU since its last wait, of those slices that were long enough to be seen */
+  uint64_t asked;   /* when it asked: uv_hrtime */
 } mp_call;
 
 typedef struct mp_isolate {
@@ -26,7 +27,7 @@ typedef struct mp_isolate {
   size_t memory, memory_peak, memory_max; /* bytes; max 0: no limit */
   int is_boundless;   /* what the host itself does in it may go over the limit */
   int is_broken;      /* out of memory where Lua cannot bear it; killed, too */
-  uint64_t budget_ns; /* 0: no limit */
+  uint64_t budget_ns; /* of a call between two waits; 0: no limit */
   int is_watched;     /* counted by the watch of the thread */
 
   /* The slice that runs. The watch's signal handler reads and writes these. */
@@ -37,7 +38,7 @@ typedef struct mp_isolate {
   volatile unsigned slice, seen;   /* number of the slice; of the one seen at the last tick */
   volatile uint64_t since_ns;      /* CPU clock when it was seen first */
   volatile uint64_t killed_ns;     /* CPU clock when the budget was over */
-  uint64_t used_ns;                /* CPU of the call's earlier slices */
+  uint64_t used_ns;                /* CPU of the call's earlier slices since its last wait */
   char where[120];                 /* where it was stopped: "file:line" */
   uintptr_t stack;                 /* the C stack where the slice began */
 

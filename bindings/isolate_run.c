@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDLE_MAX 8 /* coroutines that are kept */
+#define IDLE_MAX 8       /* coroutines that are kept */
+#define WAIT_NS 1000000u /* until it is answered: what asks has waited, and begins a new budget */
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
@@ -248,7 +249,7 @@ static int run(lua_State *L, mp_isolate *isolate, mp_call *call, mp_parcel *parc
   isolate->parcel = parcel;
   isolate->is_asking = 0;
   isolate->top = s.co;
-  isolate->used_ns = call->used_ns;
+  isolate->used_ns = begin - call->asked < WAIT_NS ? call->used_ns : 0;
   lua_pushlightuserdata(s.co, &parcel_mark);
   lua_pushcfunction(isolate->L, run_slice);
   lua_pushlightuserdata(isolate->L, &s);
@@ -256,7 +257,8 @@ static int run(lua_State *L, mp_isolate *isolate, mp_call *call, mp_parcel *parc
   if (lua_pcall(isolate->L, 1, 1, 0) != LUA_OK) isolate->is_broken = isolate->is_killed = 1;
   mp_watch_leave(isolate);
   isolate->parcel = NULL;
-  isolate->busy_ns += uv_hrtime() - begin;
+  call->asked = uv_hrtime();
+  isolate->busy_ns += call->asked - begin;
   int pushed = push_outcome(L, isolate, call, &s);
   lua_settop(isolate->L, 0);
   return pushed;

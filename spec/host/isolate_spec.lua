@@ -1,6 +1,7 @@
 local core = require "moonpool.core"
 local guest_code = require "moonpool.host.guest_code"
 local isolate_box = require "spec.support.isolate_box"
+local system = require "system"
 
 local isolate, null = core.isolate, core.null
 local ID = "1795365705683-2-9f3a7c1e00000001"
@@ -485,7 +486,22 @@ describe("isolate", function()
       assert.equal("number", type(box.isolate:collect()))
     end)
 
-    it("is that of a call, over all its slices", function()
+    it("begins anew when a call has waited", function()
+      box = isolate_box.open { budget = 0.1 }
+      local outcome, call = box:start [[
+        for _ = 1, 25 do
+          for _ = 1, 1000000 do end
+          ask "x"
+        end
+      ]]
+      while outcome == "ask" do
+        system.sleep(0.002)
+        outcome, call = box.isolate:answer(call)
+      end
+      assert.equal("done", outcome)
+    end)
+
+    it("is that of all slices between which it has not waited", function()
       box = isolate_box.open { budget = 0.05 }
       local outcome, call = box:start [[
         while true do

@@ -121,6 +121,7 @@ function instance.load(script, asks, actor)
     self:close()
     return nil, problem
   end
+  own:collect() -- what loading has left: a tenth of what an idle one holds
   return self
 end
 
