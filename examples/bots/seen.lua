@@ -1,35 +1,55 @@
 -- Remembers who spoke last and when: "!seen ann" tells about a user, "!seen" about the room.
 
-local REMEMBERED = 10000 -- users; beyond this those seen longest ago are forgotten
-local QUOTED = 80        -- characters of what they said
+local REMEMBERED = 300 -- users; beyond this those seen longest ago are forgotten
+local QUOTED = 80      -- characters of what they said
+local LONGEST = 40     -- characters of a name or a room's
 
-local seen, count = {}, 0 -- what a user did last, by lower-case name
-local last_in = {}        -- who spoke last, by room
+-- What users did last, in the bot's store: "user:ann" by lower-case name, "room:pool" who spoke
+-- last there. It outlives the bot.
+local store = bot.store
+local count -- of users
 
 local function forget_oldest_half()
   local times = {}
-  for _, entry in pairs(seen) do times[#times + 1] = entry.at end
+  for _, entry in pairs(store) do times[#times + 1] = entry.at end
   table.sort(times)
   local limit = times[#times // 2]
-  for key, entry in pairs(seen) do
-    if entry.at <= limit then seen[key], count = nil, count - 1 end
+  local old = {}
+  for key, entry in pairs(store) do
+    if entry.at <= limit then old[#old + 1] = key end
   end
+  for _, key in ipairs(old) do store[key] = nil end
+  count = nil
 end
 
-local function remember(user, room, what)
-  local key = user:lower()
-  if not seen[key] then count = count + 1 end
-  local entry = { user = user, room = room, what = what, at = bot:now() }
-  seen[key] = entry
+local function count_users()
+  count = 0
+  for _ in pairs(store) do count = count + 1 end
+end
+
+-- At most so many characters of a text.
+local function cut(text, most)
+  local past = utf8.offset(text, most + 1)
+  if past and past <= #text then return text:sub(1, past - 1) .. "…" end
+  return text
+end
+
+local function put(key, entry)
+  if not count then count_users() end
+  if not store[key] then count = count + 1 end
+  store[key] = entry
   if count > REMEMBERED then forget_oldest_half() end
+end
+
+local function user_key(user) return "user:" .. cut(user:lower(), LONGEST) end
+
+local function remember(user, room, what)
+  local entry = { user = cut(user, LONGEST), room = room, what = what, at = bot.time() }
+  put(user_key(user), entry)
   return entry
 end
 
-local function quote(text)
-  local past = utf8.offset(text, QUOTED + 1)
-  if past and past <= #text then text = text:sub(1, past - 1) .. "…" end
-  return "“" .. text .. "”"
-end
+local function quote(text) return "“" .. cut(text, QUOTED) .. "”" end
 
 local UNITS = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } }
 
@@ -45,13 +65,13 @@ end
 
 local function tell(entry, room)
   local place = entry.room == room and "" or " in " .. entry.room
-  return ("%s %s%s, %s."):format(entry.user, entry.what, place, ago(bot:now() - entry.at))
+  return ("%s %s%s, %s."):format(entry.user, entry.what, place, ago(bot.time() - entry.at))
 end
 
 bot:command("seen", function(message, args)
   local room = message.room
-  local entry = last_in[room]
-  if args[1] then entry = seen[args[1]:lower()] end
+  local entry = store["room:" .. cut(room, LONGEST)]
+  if args[1] then entry = store[user_key(args[1])] end
   if entry then return message:reply(tell(entry, room)) end
   message:reply(args[1] and ("I have not seen %s."):format(args[1]) or "Nobody has spoken yet.")
 end)
@@ -60,7 +80,7 @@ bot:on("publish", function(message)
   if not message.user or message.text:find "^!seen" then return end
   local verb = message.type == "action" and "did" or "said"
   local entry = remember(message.user, message.room, verb .. " " .. quote(message.text))
-  last_in[message.room] = entry
+  put("room:" .. cut(message.room, LONGEST), entry)
 end)
 
 bot:on("subscribe", function(message)

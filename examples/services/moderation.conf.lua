@@ -1,0 +1,23 @@
+-- The moderation set: bots and policies for a room of strangers.
+--
+--   moonpool run --config examples/services/moderation.conf.lua
+--
+-- Moderators mute and ban: !mute NAME 10m REASON, !unmute NAME, !ban NAME 1d REASON, !unban NAME.
+
+local moderators = { "ann", "bob" }
+
+bots = {
+  { "moderator.lua", options = { moderators = moderators } },
+  "../bots/greeter.lua",
+}
+
+policies = {
+  { "ban", moderators = moderators, priority = 100 },
+  { "mute", moderators = moderators, priority = 90 },
+  { "rate_limit", messages = 10, seconds = 10, priority = 80 },
+  { "flood", priority = 70 },
+  { "length", priority = 60 },
+  { "links", deny = { "example.com" }, priority = 50 },
+  { "words", words = { "badword" }, priority = 40 },
+  { "caps", priority = 30 },
+}
