@@ -12,7 +12,7 @@ describe("examples/conversation.log", function()
     reader = program.moonpool { "sub", "--json", "room:moonpool", "--redis", server.url }
     reader:expect '"event":"subscribe"'
     bots = program.moonpool { "run", "examples/bots", "--redis", server.url }
-    bots:expect_error "^moonpool: ready %(4 bots, room:%*%)$"
+    bots:expect_error "^moonpool: ready %(8 bots, room:%*%)$"
   end)
 
   teardown(function()

@@ -1,57 +1,64 @@
-local bot_room = require "spec.support.bot_room"
-
-local function row(name, messages, words)
-  return ("%-24s %9d %9d\n"):format(name, messages, words)
-end
+local testing = require "moonpool.testing"
 
 describe("examples/bots/stats.lua", function()
-  local room
+  local bot
 
-  before_each(function() room = bot_room.open { "examples/bots/stats.lua" } end)
-  after_each(function() room:close() end)
+  before_each(function() bot = testing.bot "examples/bots/stats.lua" end)
+  after_each(function() bot:close() end)
 
-  it("prints its table when it ends", function()
-    room:say("ann", "  three little\twords ")
-    room:say("bob", "one")
-    room:act("ann", "waves")
-    room:say("bob", "")
-    room:say("bob", "!roll 2d6")
-    room:join "cat"
-    room:publish "plain text"
-    local status, output, errors = room:stop()
-    assert.equal(0, status, errors)
-    assert.equal(("%-24s %9s %9s\n"):format("user", "messages", "words") .. row("bob", 3, 3)
-      .. row("ann", 2, 4) .. row("?", 1, 2) .. row("total", 6, 9)
-      .. "6 messages, 1 of them actions, by 3 users\n", output)
+  -- What the bot has printed since it was asked for last.
+  local function printed()
+    local lines = {}
+    for index, entry in ipairs(bot.logs) do
+      lines[index] = entry.text
+      bot.logs[index] = nil
+    end
+    return lines
+  end
+
+  local function row(name, messages, words)
+    return ("%-24s %9s %9s"):format(name, messages, words)
+  end
+
+  it("prints who said how much when it is told to stop", function()
+    bot:says("ann", "one two")
+    bot:says("bob", "a")
+    bot:says("bob", "waves", { type = "action" })
+    bot:says("ann", "three  four ")
+    bot:says("bob", "b")
+    bot:says(nil, "plain text")
+    bot:event "stop"
+    assert.same({
+      row("user", "messages", "words"), row("bob", 3, 3), row("ann", 2, 4), row("?", 1, 2),
+      row("total", 6, 9), "6 messages, 1 of them actions, by 3 users",
+    }, printed())
   end)
 
   it("answers !stats with the busiest, and prints the table", function()
     for number = 1, 24 do
-      for _ = 1, math.max(1, number - 20) do room:say("u" .. number, "a b") end
+      for _ = 1, math.max(1, number - 20) do bot:says("u" .. number, "a b") end
     end
-    room:say("u24", "!stats")
-    assert.equal("31 messages and 61 words by 24 users; most from u24 5, u23 3, u22 2",
-      room:expect("stats").text)
-    room.host:expect "^u24 +5 +9$"
-    room.host:expect "^… and 4 more$"
-    room.host:expect "^31 messages, 0 of them actions, by 24 users$"
+    assert.same({ "31 messages and 61 words by 24 users; most from u24 5, u23 3, u22 2" },
+      bot:says("u24", "!stats"))
+    local lines = printed()
+    assert.equal(row("u24", 5, 9), lines[2])
+    assert.equal("… and 4 more", lines[#lines - 2])
+    assert.equal("31 messages, 0 of them actions, by 24 users", lines[#lines])
   end)
 
   it("only prints when messages rush by", function()
-    -- Few enough to be read in one go, so that the bot's second does not begin anew among them.
-    assert(room.server:call("EVAL", [[for _ = 1, 220 do redis.call("PUBLISH", KEYS[1], "x") end
-      redis.call("PUBLISH", KEYS[1], "!stats")]], 1, "room:pool"))
-    room.host:expect "^221 messages"
-    room:stop()
-    room:publish '{"user":"stats","text":"the end"}'
-    assert.equal("the end", room:expect("stats").text)
+    for _ = 1, 220 do bot:says("ann", "x") end
+    assert.same({}, bot:says("ann", "!stats"))
+    local lines = printed()
+    assert.matches("^221 messages", lines[#lines])
   end)
 
   it("shows names on one line, whatever is in them", function()
-    room:say("a\27[31m\nb", "x")
-    room:say("ü", "x")
-    local _, output = room:stop()
-    assert.is_truthy(output:find("\na?[31m?b                         1         1\n", 1, true))
-    assert.is_truthy(output:find("\nü                                1         1\n", 1, true))
+    bot:says("a\27[31m\nb", "x")
+    bot:says("ü", "x")
+    bot:event "stop"
+    local lines = printed()
+    assert.equal("a?[31m?b                         1         1", lines[2])
+    assert.equal("ü                                1         1", lines[3])
   end)
 end)
