@@ -5,6 +5,7 @@ local host_run = require "spec.support.host_run"
 local moonpool = require "moonpool"
 local scratch = require "spec.support.scratch"
 
+local PAUSE = 0.001 -- seconds between two bursts of messages, and two reloads
 local RELOADS = tonumber(os.getenv "MOONPOOL_RELOADS") or 50
 
 -- Answers with the same words, and counts what each version has handled.
@@ -25,9 +26,11 @@ bot:command("versions", function(message)
 end)
 ]]
 
+-- What a process uses: KiB of resident memory, descriptors.
 local function use_of(pid)
   local status = assert(io.open(("/proc/%d/status"):format(pid))):read "a"
-  local _, descriptors = scratch.shell(("ls /proc/%d/fd | wc -l"):format(pid))
+  local list = scratch.shell(("ls /proc/%d/fd"):format(pid))
+  local _, descriptors = list:gsub("\n", "")
   return tonumber(status:match "VmRSS:%s*(%d+)"), descriptors
 end
 
@@ -45,30 +48,36 @@ describe("a reload", function()
 
   it("gives every message to exactly one version, once", function()
     run = host_run.open { scripts = { ["bot.lua"] = COUNTING:format(0) } }
-    local before = use_of(run:worker())
+    local worker = run:worker()
+    local memory, descriptors = use_of(worker)
+    local seconds
     moonpool.run(function()
       local client = assert(control_client.connect(run.control))
-      local is_over = false
+      local is_over, began = false, moonpool.now()
       local writer = moonpool.spawn(function()
         while not is_over do
-          run:say(1)
-          moonpool.sleep(0.001)
+          run:burst(5)
+          moonpool.sleep(PAUSE)
         end
       end)
       for version = 1, RELOADS do
         write(COUNTING:format(version))
         assert.is_nil(reload(client))
+        moonpool.sleep(PAUSE)
       end
       is_over = true
       writer:await()
+      seconds = moonpool.now() - began
       run:await_answers { "bot" }
       run:command "!versions"
       run:await_text("bot", ("^%d handled, true, last by %d$"):format(run.said, RELOADS))
       client:close()
     end)
+    local memory_after, descriptors_after = use_of(worker)
+    assert.equal(descriptors, descriptors_after)
     if RELOADS < 1000 then return end
-    print(("%d reloads, %d messages; resident memory %d KiB before, %d KiB after"):format(RELOADS,
-      run.said, before, use_of(run:worker())))
+    print(("%d reloads, %d messages in %.1f s; resident memory %d KiB before, %d KiB after"):format(
+      RELOADS, run.said, seconds, memory, memory_after))
   end)
 
   it("that fails leaves the version that runs as it is, and says so", function()

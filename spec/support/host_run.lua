@@ -3,6 +3,7 @@
 --   local host_run = require "spec.support.host_run"
 --   local run = host_run.open { scripts = { ["a.lua"] = "…" }, "--budget", "0.1" }   until ready
 --   run:say(n)                says the next n messages in room:pool, texts "1", "2", …: awaits them
+--   run:burst(n)              the same, all of them at once
 --   run:command("!go")        says that as "ann"; returns its id
 --   run:await_answers({ "a", "b" })   awaits that each of these bots has answered every message
 --                             with its own text, and asserts: once each, in order
@@ -52,6 +53,16 @@ function methods:say(count)
     self.said = self.said + 1
     assert(self.room:say(tostring(self.said), { user = "writer" }))
   end
+end
+
+function methods:burst(count)
+  local tasks = {}
+  for index = 1, count do
+    self.said = self.said + 1
+    tasks[index] = moonpool.spawn(self.room.say, self.room, tostring(self.said),
+      { user = "writer" })
+  end
+  for _, task in ipairs(tasks) do assert(task:await()) end
 end
 
 function methods:command(text) return assert(self.room:say(text, { user = "ann" })) end
