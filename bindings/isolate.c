@@ -207,10 +207,15 @@ static int collect(lua_State *L) {
 void mp_open_isolate(lua_State *L, int runtime_index) {
   static const luaL_Reg functions[] = {
       {"new", new_isolate}, {"set_alarm", mp_watch_set_alarm}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"boot", mp_isolate_boot},     {"start", mp_isolate_start},
-                                     {"answer", mp_isolate_answer}, {"stats", stats},
-                                     {"set_clock", set_clock},      {"collect", collect},
-                                     {"close", close_handle},       {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"boot", mp_isolate_boot},
+                                     {"start", mp_isolate_start},
+                                     {"answer", mp_isolate_answer},
+                                     {"rested", mp_isolate_rested},
+                                     {"stats", stats},
+                                     {"set_clock", set_clock},
+                                     {"collect", collect},
+                                     {"close", close_handle},
+                                     {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__gc", close_handle}, {"__close", close_handle}, {NULL, NULL}};
   luaL_newmetatable(L, isolate_name);
   luaL_setfuncs(L, meta, 0);

@@ -17,8 +17,7 @@ typedef struct mp_call {
   int number;       /* to the host */
   int ref;          /* in the isolate's registry */
   int is_open;      /* waits for an answer */
-  uint64_t used_ns; /* CPU since its last wait, of those slices that were long enough to be seen */
-  uint64_t asked;   /* when it asked: uv_hrtime */
+  uint64_t used_ns; /* CPU since its last wait */
 } mp_call;
 
 typedef struct mp_isolate {
@@ -76,8 +75,12 @@ void mp_watch_release(void);
 void mp_watch_enter(mp_isolate *isolate, lua_State *co);
 void mp_watch_leave(mp_isolate *isolate);
 
-/* CPU that the slice which has just ended is known to have used. */
-uint64_t mp_watch_used(const mp_isolate *isolate);
+/* CPU that the slice which has just ended has used; when it was too short to be seen, the time that
+ * it took. So a loop that asks for something each time comes to its end, too. */
+uint64_t mp_watch_used(const mp_isolate *isolate, uint64_t took_ns);
+
+/* Keeps the innermost line of the coroutine's that is known, if none is yet. */
+void mp_watch_note_where(lua_State *L, mp_isolate *isolate);
 
 /* Does not return when the isolate is killed: the coroutine stops for good. To be called by
  * functions of Lua's only, outside of protected calls of their own. */
@@ -124,6 +127,7 @@ int mp_isolate_take(lua_State *L, int index);
 int mp_isolate_boot(lua_State *L);
 int mp_isolate_start(lua_State *L);
 int mp_isolate_answer(lua_State *L);
+int mp_isolate_rested(lua_State *L);
 void mp_isolate_free_calls(mp_isolate *isolate);
 
 /* ---- isolate.c ---- */

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDLE_MAX 8       /* coroutines that are kept */
-#define WAIT_NS 1000000u /* until it is answered: what asks has waited, and begins a new budget */
+#define IDLE_MAX 8 /* coroutines that are kept */
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
@@ -232,7 +231,7 @@ static int push_outcome(lua_State *L, mp_isolate *isolate, mp_call *call, const 
     return s->results + 1;
   }
   call->is_open = 1;
-  call->used_ns = isolate->used_ns + mp_watch_used(isolate);
+  call->used_ns = isolate->used_ns;
   lua_pushliteral(L, "ask");
   lua_pushinteger(L, call->number);
   hand_over(L, s->co, s->results);
@@ -249,16 +248,18 @@ static int run(lua_State *L, mp_isolate *isolate, mp_call *call, mp_parcel *parc
   isolate->parcel = parcel;
   isolate->is_asking = 0;
   isolate->top = s.co;
-  isolate->used_ns = begin - call->asked < WAIT_NS ? call->used_ns : 0;
+  isolate->used_ns = call->used_ns;
   lua_pushlightuserdata(s.co, &parcel_mark);
   lua_pushcfunction(isolate->L, run_slice);
   lua_pushlightuserdata(isolate->L, &s);
   mp_watch_enter(isolate, s.co);
   if (lua_pcall(isolate->L, 1, 1, 0) != LUA_OK) isolate->is_broken = isolate->is_killed = 1;
   mp_watch_leave(isolate);
+  if (isolate->is_killed && !isolate->is_broken) mp_watch_note_where(s.co, isolate);
   isolate->parcel = NULL;
-  call->asked = uv_hrtime();
-  isolate->busy_ns += call->asked - begin;
+  uint64_t took = uv_hrtime() - begin;
+  isolate->busy_ns += took;
+  isolate->used_ns += mp_watch_used(isolate, took);
   int pushed = push_outcome(L, isolate, call, &s);
   lua_settop(isolate->L, 0);
   return pushed;
@@ -321,4 +322,13 @@ int mp_isolate_answer(lua_State *L) {
   call->is_open = 0;
   mp_parcel parcel = {L, 3, lua_gettop(L)};
   return run(L, isolate, call, &parcel);
+}
+
+/* isolate:rested(call): the call that has asked has waited: its budget begins anew */
+int mp_isolate_rested(lua_State *L) {
+  mp_isolate *isolate = mp_check_isolate(L);
+  lua_Integer number = luaL_checkinteger(L, 2);
+  int is_one = number >= 1 && (size_t)number <= isolate->calls_size;
+  if (is_one && isolate->calls[number - 1]) isolate->calls[number - 1]->used_ns = 0;
+  return 0;
 }

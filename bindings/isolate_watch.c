@@ -56,7 +56,7 @@ static void leave_for_good(lua_State *L, int is_hook) {
 }
 
 /* The innermost line of a function in Lua. The guest has no lines. */
-static void note_where(lua_State *L, mp_isolate *isolate) {
+void mp_watch_note_where(lua_State *L, mp_isolate *isolate) {
   lua_Debug ar;
   for (int level = 0; !isolate->where[0] && level < WHERE_LEVELS; level++) {
     if (!lua_getstack(L, level, &ar)) return;
@@ -69,13 +69,13 @@ static void note_where(lua_State *L, mp_isolate *isolate) {
 void mp_isolate_check(lua_State *L) {
   mp_isolate *isolate = mp_isolate_of(L);
   if (!isolate->is_killed) return;
-  note_where(L, isolate);
+  mp_watch_note_where(L, isolate);
   leave_for_good(L, 0);
 }
 
 static void on_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
-  note_where(L, mp_isolate_of(L));
+  mp_watch_note_where(L, mp_isolate_of(L));
   leave_for_good(L, 1);
 }
 
@@ -186,8 +186,9 @@ void mp_watch_leave(mp_isolate *isolate) {
   tell(thread_watch.alarm, "free ", isolate->name);
 }
 
-uint64_t mp_watch_used(const mp_isolate *isolate) {
-  return isolate->seen == isolate->slice ? cpu_ns() - isolate->since_ns : 0;
+uint64_t mp_watch_used(const mp_isolate *isolate, uint64_t took_ns) {
+  if (isolate->seen == isolate->slice) return cpu_ns() - isolate->since_ns;
+  return took_ns < TICK_NS ? took_ns : TICK_NS;
 }
 
 /* isolate.set_alarm(fd | nil): where "stuck NAME" is written when a slice has gone over its budget

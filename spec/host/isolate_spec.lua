@@ -1,7 +1,6 @@
 local core = require "moonpool.core"
 local guest_code = require "moonpool.host.guest_code"
 local isolate_box = require "spec.support.isolate_box"
-local system = require "system"
 
 local isolate, null = core.isolate, core.null
 local ID = "1795365705683-2-9f3a7c1e00000001"
@@ -495,7 +494,7 @@ describe("isolate", function()
         end
       ]]
       while outcome == "ask" do
-        system.sleep(0.002)
+        box.isolate:rested(call)
         outcome, call = box.isolate:answer(call)
       end
       assert.equal("done", outcome)

@@ -1,9 +1,13 @@
 --- One loaded version of a script: its isolate, and the calls into it, which the host answers while
 --- they wait.
-local isolate = require("moonpool.core").isolate
+local core = require "moonpool.core"
 local guest_code = require "moonpool.host.guest_code"
 
 local instance = {}
+
+local isolate, sleep = core.isolate, core.sleep
+
+local AT_ONCE = 64 -- asks of a call in a row, after which others have their turn
 
 ---@class moonpool.host.script what is to be loaded
 ---@field kind "bot"|"policy"
@@ -37,12 +41,27 @@ local mt = { __name = "moonpool.host.instance", __index = methods }
 
 local function answer_module(_, _, name) return guest_code.of(name) end
 
+-- What is answered without waiting for anything. A loop that asks for nothing else, or for what
+-- fails at once, is endless: it uses up the call's budget, which begins anew when that has waited.
+local INSTANT = {
+  log = true, fail = true, timer = true, cancel = true, unpattern = true, source = true,
+  module = true,
+}
+
+local function after_ask(self, context, call, op, result)
+  local has_waited = op == "sleep" or not INSTANT[op] and result ~= nil
+  if has_waited then self.isolate:rested(call) end
+  context.asked = (context.asked or 0) + 1
+  if context.asked % AT_ONCE == 0 then pcall(sleep, 0) end -- which a strange coroutine cannot
+end
+
 -- Answers what a call asks for until it ends.
 local function conclude(self, context, outcome, call, op, ...)
   if outcome == "ask" then
     local answer = op == "module" and answer_module or self.asks[op]
     if not answer then error(("the guest asks for %s"):format(tostring(op))) end
     local results = table.pack(pcall(answer, self, context, ...))
+    if self.isolate then after_ask(self, context, call, op, results[2]) end
     if not self.isolate then return "closed" end
     if not results[1] then results = table.pack(true, nil, tostring(results[2]), "EARG") end
     return conclude(self, context, self.isolate:answer(call, table.unpack(results, 2, results.n)))
