@@ -9,6 +9,7 @@
 #include "isolate.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -32,6 +33,7 @@ typedef struct watch {
 
 static __thread watch thread_watch = {.alarm = -1};
 static int watch_signal; /* 0: not chosen yet */
+static pthread_mutex_t signal_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static char kill_token;
 
@@ -135,6 +137,7 @@ static int choose_signal(void) {
   return 0;
 }
 
+/* Of the process; under the lock. */
 static int install_handler(void) {
   if (watch_signal) return 0;
   int number = choose_signal();
@@ -159,7 +162,9 @@ static int start_timer(void) {
 
 int mp_watch_acquire(void) {
   if (thread_watch.users == 0) {
+    pthread_mutex_lock(&signal_lock);
     int error = install_handler();
+    pthread_mutex_unlock(&signal_lock);
     if (!error) error = start_timer();
     if (error) return error;
   }

@@ -465,6 +465,57 @@ describe("isolate", function()
       assert.is_true(box.isolate:collect() < before + 5000)
     end)
 
+    it("may end anywhere", function()
+      local script = [[
+        local given, data = ...
+        local function hold(f) return setmetatable({}, { __close = f }) end
+        local said = given.text:upper() .. tostring(given.mood)
+        local first = coroutine.wrap(function()
+          local x <close> = hold(function() kept.closed = true end)
+          return pcall(ask, "first", { said, data })
+        end)
+        local _, answer = first()
+        local back = tools.json.decode(tools.json.encode { answer, data, said })
+        local list = {}
+        for i = 1, 20 do list[i] = ("%d %s"):format(i, said):gsub("%d", { ["1"] = "one" }) end
+        table.sort(list)
+        table.insert(list, 1, table.concat(list, ",", 2, 8))
+        local dead = coroutine.create(error)
+        coroutine.resume(dead)
+        local _, problem = tools.try(function() return coroutine.resume(dead), list.x.y end)
+        local cos = {}
+        for i = 1, 205 do
+          cos[i] = coroutine.create(function()
+            coroutine.yield()
+            return coroutine.resume(cos[i + 1])
+          end)
+          coroutine.resume(cos[i])
+        end
+        coroutine.resume(cos[1])
+        ask("second", list, problem)
+        local y <close> = hold(function() pcall(error, "in close" .. #list) end)
+        error("the end" .. #list)
+      ]]
+      local given, ends = message { user = "ann", text = "h\u{e9}!", mood = { 1 } }, {}
+
+      local function conclude(own, outcome, call, ...)
+        if outcome ~= "ask" then
+          ends[outcome == "error" and call:match "^[^\n]*" or outcome] = true
+          return
+        end
+        return conclude(own, own:answer(call, { "answer", ... }, given))
+      end
+
+      for memory = 12000, 330000, 3001 do
+        local own = isolate.new { memory = memory }
+        local is_booted = own and own:boot(isolate_box.BOOT, "=boot") == "done"
+        for _ = 1, is_booted and 2 or 0 do conclude(own, own:start(script, given, { 1, { 2 } })) end
+        if own then own:close() end
+      end
+      assert.is_true(ends["not enough memory"])
+      assert.is_true(ends["script:28: the end21"])
+    end)
+
     it("can be caught", function()
       box = isolate_box.open { memory = 1 << 20 }
       assert.same({ false, "not enough memory" },

@@ -21,6 +21,8 @@ local BOOT = [[
   end
 ]]
 
+isolate_box.BOOT = BOOT
+
 local box_methods = {}
 local box_mt = { __name = "isolate_box", __index = box_methods }
 local open = {}
