@@ -4,22 +4,28 @@ local REMEMBERED = 300 -- users; beyond this those seen longest ago are forgotte
 local QUOTED = 80      -- characters of what they said
 local LONGEST = 40     -- characters of a name or a room's
 
--- What users did last, in the bot's store: "user:ann" by lower-case name, "room:pool" who spoke
--- last there. It outlives the bot.
-local store = bot.store
-local count -- of users
+-- What users did last, in the bot's store, which outlives it: "user:ann" by lower-case name,
+-- "room:pool" who spoke last there. Each is a text in JSON: tables of a store are compared whenever
+-- it is saved, and these are many.
+local store, json = bot.store, bot.json
+local count -- of them
+
+local function get(key)
+  local text = store[key]
+  return text and json.decode(text)
+end
 
 local function forget_oldest_half()
-  local times = {}
-  for _, entry in pairs(store) do times[#times + 1] = entry.at end
-  table.sort(times)
-  local limit = times[#times // 2]
-  local old = {}
-  for key, entry in pairs(store) do
-    if entry.at <= limit then old[#old + 1] = key end
+  local entries = {}
+  for key, text in pairs(store) do
+    entries[#entries + 1] = { key = key, at = json.decode(text).at }
   end
-  for _, key in ipairs(old) do store[key] = nil end
-  count = nil
+  table.sort(entries, function(a, b)
+    if a.at ~= b.at then return a.at < b.at end
+    return a.key < b.key
+  end)
+  for index = 1, #entries // 2 do store[entries[index].key] = nil end
+  count = #entries - #entries // 2
 end
 
 local function count_users()
@@ -37,7 +43,7 @@ end
 local function put(key, entry)
   if not count then count_users() end
   if not store[key] then count = count + 1 end
-  store[key] = entry
+  store[key] = json.encode(entry)
   if count > REMEMBERED then forget_oldest_half() end
 end
 
@@ -70,8 +76,8 @@ end
 
 bot:command("seen", function(message, args)
   local room = message.room
-  local entry = store["room:" .. cut(room, LONGEST)]
-  if args[1] then entry = store[user_key(args[1])] end
+  local entry = get("room:" .. cut(room, LONGEST))
+  if args[1] then entry = get(user_key(args[1])) end
   if entry then return message:reply(tell(entry, room)) end
   message:reply(args[1] and ("I have not seen %s."):format(args[1]) or "Nobody has spoken yet.")
 end)
