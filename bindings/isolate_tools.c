@@ -171,25 +171,11 @@ static int encode(lua_State *L) {
   return mp_fail(L, MOONPOOL_EARG, lua_tostring(L, -1));
 }
 
-/* How many values a text has, about: its lists, objects and commas. The library takes a hundred
- * bytes and more for each, which are not counted. */
-static size_t count_values(const char *text, size_t len) {
-  size_t count = 1;
-  int is_string = 0;
-  for (size_t i = 0; i < len; i++) {
-    char c = text[i];
-    if (c == '"') is_string = !is_string;
-    if (is_string && c == '\\') i++;
-    count += !is_string && (c == ',' || c == '[' || c == '{');
-  }
-  return count;
-}
-
 static int decode(lua_State *L) {
   size_t len;
   const char *text = luaL_checklstring(L, 1, &len);
   int is_long = len > JSON_MAX;
-  if (!is_long && count_values(text, len) <= JSON_VALUES) return call_own(L);
+  if (!is_long && mp_json_count(text, len) <= JSON_VALUES) return call_own(L);
   if (is_long)
     lua_pushfstring(L, "JSON: the text is longer than %d bytes", (int)JSON_MAX);
   else

@@ -8,6 +8,7 @@
 static const char array_name[] = "moonpool.json.array";
 
 #define DEPTH_MAX 512
+#define OBJECT_VALUES 200000 /* of a message's body, about */
 
 /* ---- decoding -------------------------------------------------------------------------------- */
 
@@ -68,7 +69,20 @@ static int decode(lua_State *L) {
   return status == LUA_OK ? 1 : lua_error(L);
 }
 
+size_t mp_json_count(const char *text, size_t len) {
+  size_t count = 1;
+  int is_string = 0;
+  for (size_t i = 0; i < len; i++) {
+    char c = text[i];
+    if (c == '"') is_string = !is_string;
+    if (is_string && c == '\\') i++;
+    count += !is_string && (c == ',' || c == '[' || c == '{');
+  }
+  return count;
+}
+
 int mp_json_push_object(lua_State *L, const char *text, size_t len) {
+  if (len > OBJECT_VALUES && mp_json_count(text, len) > OBJECT_VALUES) return 0;
   json_t *value = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
   if (!json_is_object(value)) {
     json_decref(value);

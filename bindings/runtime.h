@@ -221,8 +221,12 @@ int mp_open_system(lua_State *L);
 
 /* ---- json.c ---- */
 
+/* How many values a text has, about: its lists, objects and commas. The library takes a hundred
+ * bytes and more for each. */
+size_t mp_json_count(const char *text, size_t len);
+
 /* Pushes the table of a JSON object, as json.decode returns it: 1, or 0 with nothing pushed when
- * the text is none. */
+ * the text is none, or has more than 200,000 values: a gigabyte could be needed for it. */
 int mp_json_push_object(lua_State *L, const char *text, size_t len);
 
 /* ---- reply.c ---- */

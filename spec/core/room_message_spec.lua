@@ -34,6 +34,15 @@ describe("a room's message", function()
     assert.equal('moonpool.message (chatty): {"user":"ann","text":"hi"}', tostring(message))
   end)
 
+  it("is a text when it has so many values that reading it takes all memory", function()
+    local function body(count) return '{"a":[' .. ("{},"):rep(count) .. '"]]]]"]}' end
+    assert.equal("", signal(body(90000)).text)
+    assert.equal("]]]]", signal(body(90000)).a[90001])
+    assert.equal(body(200001), signal(body(200001)).text)
+    local many = '{"mood":1,"user":"ann","text":"' .. ([[\",[{]]):rep(80000) .. '"}'
+    assert.same({ "ann", 1 }, { signal(many).user, signal(many).mood })
+  end)
+
   it("has what is rarer", function()
     local message = stored '{"type":"rename","user":"ann","to":"ann_away"}'
     assert.same({ "rename", "ann", "ann_away" }, { message.type, message.user, message.to })
