@@ -3,6 +3,7 @@
 local moonpool = require "moonpool"
 local glob = require "moonpool.glob"
 local room_frame = require "moonpool.room_frame"
+local system = require("moonpool.core").system
 
 local discovery = {}
 
@@ -43,14 +44,45 @@ local function begin(self, channel, payload)
 end
 
 local function go_on(found, channel, payload)
-  if discovery.stored_at(payload) then return end
+  if discovery.is_stored(payload) then return end
   for follower in pairs(found.followers) do follower:heard(channel:sub(6), payload) end
 end
 
+local function new_handler(self)
+  local known = self.known
+  return function(payload, channel)
+    local found = known[channel]
+    if found == true then return end
+    if found then go_on(found, channel, payload) else begin(self, channel, payload) end
+  end
+end
+
+-- Rooms that were made while the link was lost, and in which nothing has been said since.
+local function search_again(self, pattern)
+  for _, name in ipairs(self:list(pattern) or {}) do
+    local channel = "room:" .. name
+    if not self.known[channel] then begin(self, channel) end
+  end
+end
+
+-- Whoever else watches the pattern meanwhile waits for the confirmation, too.
+local function subscribe(self, pattern, entry)
+  local subscription, message, code = self.client:psubscribe(pattern, new_handler(self))
+  entry.subscription, entry.message, entry.code = subscription, message, code
+  if not subscription then
+    if self.watched[pattern] == entry then self.watched[pattern] = nil end
+  elseif self.watched[pattern] ~= entry then
+    subscription:close()
+  else
+    subscription:on("reconnect", function() search_again(self, pattern) end)
+  end
+  entry.confirmed:open()
+end
+
 --- Tells the follower of each room whose channel matches and that is not known yet: calls
---- `follower:found(room, payload)` with what was published there, in a task, and, until that
---- returns, `follower:heard(room, payload)` with what is published there and in no history. Awaits
---- that Redis has confirmed the pattern.
+--- `follower:found(room, payload)` with what was published there (nil: it was found in Redis), in a
+--- task, and, until that returns, `follower:heard(room, payload)` with what is published there and
+--- in no history. Awaits that Redis has confirmed the pattern.
 ---@param pattern string of channels
 ---@param follower table
 ---@return boolean? ok
@@ -60,20 +92,36 @@ function methods:watch(pattern, follower)
   local entry = self.watched[pattern]
   if entry then
     entry.followers[follower] = true
-    return true
+    entry.confirmed:wait()
+  else
+    entry = { followers = { [follower] = true }, confirmed = system.latch() }
+    self.watched[pattern] = entry
+    subscribe(self, pattern, entry)
   end
-  entry = { followers = { [follower] = true } }
-  self.watched[pattern] = entry
-  local known = self.known
-  local subscription, message, code = self.client:psubscribe(pattern, function(payload, channel)
-    local found = known[channel]
-    if found == true then return end
-    if found then go_on(found, channel, payload) else begin(self, channel, payload) end
-  end)
-  entry.subscription = subscription
-  if subscription then return true end
-  self.watched[pattern] = nil
-  return nil, message, code
+  if entry.subscription then return true end
+  return nil, entry.message, entry.code
+end
+
+--- The rooms that are in Redis, of those whose channel matches.
+---@param pattern string of channels
+---@return string[]? names
+---@return string? message
+---@return string? code
+function methods:list(pattern)
+  local rooms, message, code = self.client:rooms(pattern)
+  if not rooms then return nil, message, code end
+  local names
+  names, message, code = rooms:list()
+  rooms:close()
+  return names, message, code
+end
+
+--- All rooms that have been heard of, also those that are in no history.
+---@return string[] names
+function methods:heard_of()
+  local names = {}
+  for channel in pairs(self.known) do names[#names + 1] = channel:sub(6) end
+  return names
 end
 
 --- A room that its followers have found otherwise.
@@ -96,14 +144,12 @@ function methods:forget(follower, but)
   end
 end
 
---- When the message of a frame was stored, in seconds; nil: the payload is none, and is in no
---- history.
+--- Is it a frame? What is none is in no history.
 ---@param payload string
----@return number?
-function discovery.stored_at(payload)
+---@return boolean
+function discovery.is_stored(payload)
   local _, id = room_frame.open(payload)
-  local ms = id and id:match "^(%d+)%-"
-  return ms and tonumber(ms) / 1000
+  return id ~= nil
 end
 
 ---@param client table from moonpool.connect

@@ -2,17 +2,15 @@
 --- to one function, one at a time for each room. What comes while that waits is in the feed's
 --- mailbox; when it is full the feed pauses and fetches the rest from the history.
 --
--- A position is the id of what was handled last, or when the room was first followed. Rooms that
--- match a pattern are found in Redis when this begins, afterwards by what is published in them: a
--- room that is found so is followed from the very message by which it was found (its time, to the
--- millisecond), or, when that is not in the history, from the beginning: nothing of it was there
--- before. Those that were made while the follower was away are followed from when it was alive
--- last.
+-- A position is the id of what was handled last, or the time since when the room is followed. Rooms
+-- that match a pattern are found in Redis when this begins, afterwards by what is published there:
+-- such a room is followed from its beginning, for it was not in Redis when this began. Whatever is
+-- heard before Redis has been searched waits until it is known which rooms were there.
 local moonpool = require "moonpool"
 local discoveries = require "moonpool.host.discovery"
-local glob = require "moonpool.glob"
-local room_name = require "moonpool.room_name"
-local store = require "moonpool.host.store"
+local draining = require "moonpool.host.draining"
+local resumption = require "moonpool.host.resumption"
+local room_search = require "moonpool.host.room_search"
 local system = require("moonpool.core").system
 local core_room = require("moonpool.core").room
 
@@ -21,13 +19,17 @@ local following = {}
 local MAX_ROOMS = 10000
 local CATCH_UP_SECONDS = 3600
 local MAX_EARLY = 10000 -- of a room that is being opened
-local AT = "@%.3f" -- a position in which nothing was handled yet: a time instead of an id
-local BEGINNING = 0.001 -- seconds since 1970: all that a room has
-local BARRIER = "moonpool:barrier:" -- a channel that nobody publishes on
+local RETRY_SECONDS = 0.5
 
 ---@class moonpool.host.following
----@field package rooms table<string, moonpool.room> by name
+---@field package rooms table<string, moonpool.room|true> by name; true: being opened
 ---@field package handled table<string, table|string> since it was asked for last: message, or id
+---@field package early table<string, string[]> payloads of rooms that are being opened
+---@field package search table? a latch: Redis is being searched for rooms
+---@field package expected table<string, true> rooms that are about to be opened
+---@field package since number? from which on rooms without a position are followed, by Redis's
+--- clock; nil: from now on
+---@field package is_stale boolean it was away for longer than catch_up
 ---@field package busy integer handlers that have begun and not returned
 local methods = {}
 local mt = { __name = "moonpool.host.following", __index = methods }
@@ -68,9 +70,22 @@ local function on_signal(self, name)
   end
 end
 
+local function on_gap(self, name)
+  return function(gap)
+    handle(self, "gap", name, gap)
+    self.handled[name] = resumption.after(gap) or self.handled[name]
+  end
+end
+
+-- Stored, and of no concern to bots.
+local function pass(self, name)
+  return function(message) self.handled[name] = message end
+end
+
 local function set_handlers(self, name, room)
   local handlers = {
-    gap = new_handler(self, "gap", name), reconnect = new_handler(self, "reconnect", name),
+    gap = on_gap(self, name), delete = pass(self, name), clear = pass(self, name),
+    reconnect = new_handler(self, "reconnect", name),
     join = on_signal(self, name), leave = on_signal(self, name), rename = on_signal(self, name),
     signal = on_signal(self, name),
     error = function(event)
@@ -84,17 +99,6 @@ end
 -- ---- beginning ---------------------------------------------------------------------------------
 
 local function is_passing(code) return code == "ECONN" or code == "ETIMEOUT" end
-
--- Where a room begins that was there before: start of the feed, and a gap that is to be told.
-local function start_of(self, name)
-  if not self.alive then return {} end
-  local position, message, code = store.position(self.client, self.follower, name)
-  if message then return nil, message, code end
-  if self.is_stale then return {}, position and { reason = "stopped" } end
-  local time = position and position:match "^@(.*)"
-  if time then return { since = tonumber(time) } end
-  return position and { from = position } or { since = self.alive }
-end
 
 -- Handles what was published in a new room, and in no history, before its feed has handlers: that
 -- keeps messages for them, but nothing else.
@@ -110,11 +114,20 @@ local function handle_early(self, name)
   self.early[name] = nil
 end
 
--- Follows a room; true, or nil, message, code.
+-- Has events handled: first a gap that they come after, and what came early.
+local function begin(self, name, room, gap)
+  if gap then handle(self, "gap", name, { event = "gap", room = name, from = gap.from,
+    reason = gap.reason }) end
+  handle_early(self, name)
+  if self.rooms[name] == room then set_handlers(self, name, room) end
+end
+
+-- Follows a room: its handle, and a gap that is to be told; or nil, message, code.
 local function follow(self, name, start, gap)
   local room, message, code = self.client:room(name, { max_mailbox = self.queue })
   if not room then return nil, message, code end
   self.rooms[name] = room
+  local now = self:redis_time() -- before it begins: nothing is said unheard in between
   local ok
   ok, message, code = room:follow(start)
   if not ok and next(start) and not is_passing(code) then -- a room without such a history
@@ -126,15 +139,12 @@ local function follow(self, name, start, gap)
     if self.rooms[name] == room then self.rooms[name] = nil end
     return nil, message or "closed meanwhile", code or "ECLOSED"
   end
-  self.handled[name] = start.from or AT:format(start.since or self:redis_time())
-  if gap then handle(self, "gap", name, { event = "gap", room = name, from = gap.from,
-    reason = gap.reason }) end
-  handle_early(self, name)
-  set_handlers(self, name, room)
-  return true
+  self.handled[name] = start.from or resumption.at(start.since or now)
+  return room, gap
 end
 
--- `start`: of a new room; nil: where the follower has come to.
+-- `start`: of a new room; nil: where the follower has come to. Then it is not awaited that a gap is
+-- handled: a bot handles nothing before it is in all its rooms.
 local function open(self, name, start)
   if self.rooms[name] or self.is_closed then return true end
   if self.count >= self.max_rooms then
@@ -143,28 +153,40 @@ local function open(self, name, start)
   self.count = self.count + 1
   self.rooms[name] = true -- being opened
   self.discovery:know(name)
-  local gap, code, ok, message
-  if not start then start, gap, code = start_of(self, name) end
-  if start then
-    ok, message, code = follow(self, name, start, gap)
-    if ok then return true end
-  else
-    message = gap
+  local from, gap, code = start, nil, nil
+  if not start then from, gap, code = resumption.start_of(self, name) end
+  local room
+  if from then room, gap, code = follow(self, name, from, gap) end
+  if not room then
+    self.rooms[name] = nil
+    self.count = self.count - 1
+    return nil, gap, code
   end
-  self.rooms[name] = nil
-  self.count = self.count - 1
-  return nil, message, code
+  if start then begin(self, name, room, gap) else moonpool.spawn(begin, self, name, room, gap) end
+  return true
+end
+
+-- Opens a new room; again while Redis does not answer.
+local function open_new(self, name)
+  local ok, message, code = open(self, name, resumption.BEGINNING)
+  while not ok and is_passing(code) and not self.is_closed do
+    moonpool.sleep(RETRY_SECONDS)
+    ok, message, code = open(self, name, resumption.BEGINNING)
+  end
+  return ok, message
 end
 
 --- A new room: see discovery. Awaits that it is followed.
 ---@package
 function methods:found(name, payload)
-  if self.rooms[name] or self.is_closed then return end
-  local at = discoveries.stored_at(payload)
-  self.early[name] = at and {} or { payload }
-  local ok, message = open(self, name, { since = at or BEGINNING })
+  if payload and not discoveries.is_stored(payload) then self.early[name] = { payload } end
+  self.early[name] = self.early[name] or {}
+  while self.search do self.search:wait() end
+  if self.rooms[name] or self.is_closed or self.expected[name] then return end
+  local ok, message = open_new(self, name)
+  if ok then return end
   self.early[name] = nil
-  if not ok then self.log:write("warning", message, { script = self.follower, room = name }) end
+  self.log:write("warning", message, { script = self.follower, room = name })
 end
 
 --- Published in a room that is being opened: see discovery.
@@ -176,43 +198,15 @@ end
 
 -- ---- finding -----------------------------------------------------------------------------------
 
-local function add(names, list, pattern)
-  for _, name in ipairs(list) do
-    if glob.match(pattern, "room:" .. name) then names[name] = true end
-  end
-end
-
--- The rooms that match a pattern and are in Redis, into `names`.
-local function find(self, pattern, names)
-  local ok, message, code = self.discovery:watch(pattern, self)
-  if not ok then return nil, message, code end
-  local rooms, list
-  rooms, message, code = self.client:rooms(pattern)
-  if not rooms then return nil, message, code end
-  list, message, code = rooms:list()
-  rooms:close()
-  if not list then return nil, message, code end
-  add(names, list, pattern)
-  list, message, code = store.rooms_of(self.client, self.follower, pattern)
-  if not list then return nil, message, code end
-  add(names, list, pattern)
-  return true
-end
-
+-- The names of the rooms that are wanted. What is found meanwhile waits: it may be among them.
 local function find_all(self, wanted)
-  local names = {}
-  for _, room in ipairs(wanted) do
-    local name, message, code = room_name(room)
-    if not name then return nil, message, code end
-    if glob.is_pattern(name) then
-      local ok
-      ok, message, code = find(self, "room:" .. name, names)
-      if not ok then return nil, message, code end
-    else
-      names[name] = true
-    end
-  end
-  return names
+  local search = system.latch()
+  self.search = search
+  local names, message, code = room_search.find(self, wanted)
+  self.expected = names or {}
+  if self.search == search then self.search = nil end
+  search:open()
+  return names, message, code
 end
 
 -- Opens rooms, all at once: true, or the first failure.
@@ -221,24 +215,16 @@ local function open_all(self, names)
   for name in pairs(names) do
     tasks[#tasks + 1] = moonpool.spawn(function()
       local ok, message, code = open(self, name)
-      if not ok then failure = failure or { message, code } end
+      if code == "EQUEUE" then
+        self.log:write("warning", message, { script = self.follower, room = name })
+      elseif not ok then
+        failure = failure or { message, code }
+      end
     end)
   end
   for _, task in ipairs(tasks) do task:await() end
+  self.expected = {}
   if failure then return nil, failure[1], failure[2] end
-  return true
-end
-
--- Since when messages may have been missed.
-local function read_alive(self)
-  local alive, message, code = store.last_alive(self.client, self.follower)
-  if message then return nil, message, code end
-  local now
-  now, message, code = self.client:call("TIME")
-  if not now then return nil, message, code end
-  self.clock = tonumber(now[1]) + tonumber(now[2]) / 1e6 - moonpool.time()
-  self.alive = alive
-  self.is_stale = alive ~= nil and tonumber(now[1]) - alive > self.catch_up
   return true
 end
 
@@ -250,7 +236,7 @@ function methods:redis_time() return moonpool.time() + self.clock end
 ---@return string? message
 ---@return string? code
 function methods:start()
-  local ok, message, code = read_alive(self)
+  local ok, message, code = resumption.read(self)
   if not ok then return nil, message, code end
   local names
   names, message, code = find_all(self, self.wanted)
@@ -265,16 +251,6 @@ local function is_same(list, other)
   return true
 end
 
--- The patterns in a list of rooms, as those of channels.
-local function patterns_of(wanted)
-  local patterns = {}
-  for _, room in ipairs(wanted) do
-    local name = room_name(room)
-    if name and glob.is_pattern(name) then patterns["room:" .. name] = true end
-  end
-  return patterns
-end
-
 --- Follows other rooms from now on.
 ---@param wanted string[]
 ---@return true? ok
@@ -282,10 +258,11 @@ end
 ---@return string? code
 function methods:change(wanted)
   if is_same(self.wanted, wanted) then return true end
+  self.since, self.is_stale = self:redis_time(), false -- from which on new rooms are followed
   local names, message, code = find_all(self, wanted)
   if not names then return nil, message, code end
   self.wanted = wanted
-  self.discovery:forget(self, patterns_of(wanted))
+  self.discovery:forget(self, room_search.patterns(wanted))
   for name, room in pairs(self.rooms) do
     if not names[name] and room ~= true then
       room:close()
@@ -321,35 +298,7 @@ end
 
 -- ---- the end -----------------------------------------------------------------------------------
 
--- Awaits that Redis has sent us all that it had for us by now: a confirmation comes after it. Where
--- its ACL refuses the channel, what is under way is handled when the follower begins again.
-local function await_barrier(self)
-  local mark = self.client:subscribe(BARRIER .. system.getpid(), function() end)
-  if mark then mark:close() end
-end
-
-local function await_idle(self, state)
-  while self.busy > 0 and not state.is_over do
-    self.idle = system.latch()
-    self.idle:wait()
-  end
-end
-
---- Awaits that all is handled that has been published until now, for so long.
----@param seconds number
-function methods:drain(seconds)
-  local state, done = { is_over = false }, system.latch()
-  local deadline = moonpool.timer(seconds, function() done:open() end)
-  moonpool.spawn(function()
-    await_barrier(self)
-    await_idle(self, state)
-    done:open()
-  end)
-  done:wait()
-  deadline:close()
-  state.is_over = true
-  if self.idle then self.idle:open() end
-end
+methods.drain = draining.drain
 
 --- Follows no more.
 function methods:close()
@@ -391,7 +340,8 @@ function following.new(client, options)
     client = client, follower = options.follower, wanted = options.rooms, log = options.log,
     handler = options.handler, discovery = options.discovery or discoveries.new(client),
     catch_up = options.catch_up or CATCH_UP_SECONDS, max_rooms = options.max_rooms or MAX_ROOMS,
-    queue = options.queue, rooms = {}, handled = {}, early = {}, count = 0, busy = 0,
+    queue = options.queue, rooms = {}, handled = {}, early = {}, expected = {}, count = 0,
+    busy = 0,
     is_closed = false,
   }, mt)
 end

@@ -42,7 +42,7 @@ function store.rooms_of(client, follower, pattern)
   local rooms, cursor = {}, "0"
   repeat
     local reply, message, code = client:call("SCAN", cursor, "MATCH",
-      ("{%s}:at:%s"):format(pattern, (follower:gsub("[%*%?%[%]\\\\]", "\\\\%0"))), "COUNT", 1000)
+      ("{%s}:at:%s"):format(pattern, (follower:gsub("[%*%?%[%]\\]", "\\%0"))), "COUNT", 1000)
     if not reply then return nil, message, code end
     cursor = reply[1]
     for _, key in ipairs(reply[2]) do
