@@ -1,71 +1,84 @@
--- Karma: "ann++" thanks ann, "ann--" does the contrary, "!karma ann" tells how much ann has,
--- "!karma" who has most. Nobody gives any to himself. It is kept for each room.
+-- Thanks and blame: "ann++" and "ann--" anywhere in a message; "!karma ann", and "!karma" for the
+-- best and the worst of the room. Each room has its own, kept in its store.
+local text = require "lib.text"
 
-local MOST_NAMES = 1000 -- in a room; beyond it those with the least are forgotten
-local TOP = 5
+local NAMES = 1000     -- in a room; of more than these, those nearest to zero are forgotten
+local NAME_BYTES = 32
+local IN_A_MESSAGE = 5 -- names that one message may change
+local SHOWN = 5
 
-local function points_of(message)
-  local store = message:store()
-  if not store.points then store.points = {} end
-  return store.points
-end
+-- A name is followed by "++" or "--" and then by nothing that goes on with the word: "--force" and
+-- "a--b" are none. Two characters at least: C++ is a language.
+local LETTER = "[%w_\128-\255]"
+local NAME = LETTER .. "[%w_%-%.\128-\255]*" .. LETTER
+local PATTERN = "%f[^%s\0(,;](" .. NAME .. ")([+%-][+%-])%f[%s\0,.;:!?)]"
+local STEPS = { ["++"] = 1, ["--"] = -1 }
 
--- Names with most first; of equals by name.
-local function ranking(points)
-  local names = {}
-  for name in pairs(points) do names[#names + 1] = name end
-  table.sort(names, function(a, b)
-    if points[a] ~= points[b] then return points[a] > points[b] end
-    return a < b
-  end)
-  return names
-end
-
-local function forget_some(points)
-  local names = ranking(points)
-  if #names <= MOST_NAMES then return end
-  table.sort(names, function(a, b)
-    local left, right = math.abs(points[a]), math.abs(points[b])
-    if left ~= right then return left > right end
-    return a < b
-  end)
-  for index = MOST_NAMES // 2, #names do points[names[index]] = nil end
-end
-
-local function change(message, points, name, by)
-  local key = name:lower()
-  if message.user and key == message.user:lower() then
-    message:reply(("%s: nobody gives karma to himself."):format(message.user))
-    return
+local function forget_one(karma)
+  local count, least, weakest = 0, math.huge, nil
+  for name, points in pairs(karma) do
+    count = count + 1
+    if math.abs(points) < least then least, weakest = math.abs(points), name end
   end
-  local sum = (points[key] or 0) + by
-  points[key] = sum ~= 0 and sum or nil
-  forget_some(points)
-  message:reply(("%s has %d."):format(key, sum))
+  if count >= NAMES then karma[weakest] = nil end
+end
+
+local function change(karma, name, step)
+  local points = (karma[name] or 0) + step
+  if not karma[name] then forget_one(karma) end
+  karma[name] = points
+  return points
 end
 
 bot:on("publish", function(message)
-  if message.bot or message.text:find "^!" then return end
-  local points
-  for name, sign in message.text:gmatch "([%w_][%w_%-]-)([+-][+-])%f[^+-]" do
-    local by = sign == "++" and 1 or sign == "--" and -1
-    if by and #name <= 64 then
-      points = points or points_of(message)
-      change(message, points, name, by)
+  if message.bot or not message.user or message.text:find "^!" then return end
+  local changed, answers = {}, {}
+  for name, sign in message.text:gmatch(PATTERN) do
+    local key, step = name:lower(), STEPS[sign]
+    if step and #name <= NAME_BYTES and not changed[key] and #answers < IN_A_MESSAGE then
+      changed[key] = true
+      if key == message.user:lower() then
+        answers[#answers + 1] = "nobody changes their own karma, " .. message.user
+      else
+        answers[#answers + 1] = ("%s has %d"):format(name, change(message:store(), key, step))
+      end
     end
   end
+  if #answers > 0 then message:reply(table.concat(answers, "; ")) end
 end)
 
-bot:command("karma", { usage = "[NAME]", help = "how much NAME has, or who has most" },
-  function(message, args)
-    local points = points_of(message)
-    if args[1] then
-      local key = args[1]:lower()
-      return message:reply(("%s has %d."):format(key, points[key] or 0))
-    end
-    local parts = {}
-    for index, name in ipairs(ranking(points)) do
-      if index <= TOP and points[name] > 0 then parts[#parts + 1] = name .. " " .. points[name] end
-    end
-    message:reply(#parts > 0 and table.concat(parts, ", ") or "Nobody has any karma yet.")
+local function ranking(karma)
+  local list = {}
+  for name, points in pairs(karma) do list[#list + 1] = { name = name, points = points } end
+  table.sort(list, function(a, b)
+    if a.points ~= b.points then return a.points > b.points end
+    return a.name < b.name
   end)
+  return list
+end
+
+local function show(list, first, last, step)
+  local words = {}
+  for index = first, last, step do
+    words[#words + 1] = ("%s %d"):format(list[index].name, list[index].points)
+  end
+  return table.concat(words, ", ")
+end
+
+bot:command("karma", {
+  usage = "[NAME]", help = "tells somebody's karma, or the best and the worst",
+}, function(message, args)
+  local karma = message:store()
+  if args[1] then
+    local name = text.line(args[1], NAME_BYTES)
+    return message:reply(("%s has %d"):format(name, karma[name:lower()] or 0))
+  end
+  local list = ranking(karma)
+  if #list == 0 then return message:reply "Nobody has any karma yet." end
+  local best = math.min(SHOWN, #list)
+  local answer = "Best: " .. show(list, 1, best, 1)
+  if #list > SHOWN then
+    answer = answer .. "; worst: " .. show(list, #list, math.max(best + 1, #list - SHOWN + 1), -1)
+  end
+  message:reply(answer)
+end)

@@ -1,90 +1,97 @@
--- Polls, one at a time in a room: "!poll Tea? yes | no" opens one, "!vote 2" votes (voting again
--- changes the vote), "!poll" shows how it stands, "!close" ends it: whoever opened it may.
+-- Polls, one at a time in each room: `!poll "What shall we dive for?" pearls wreck "the pizza"`
+-- opens one, "!vote 2" or "!vote wreck" votes and changes a vote, "!poll" tells how it stands,
+-- "!close" ends it: who opened it may, and the moderators.
+--
+-- Options: moderators = { "ann" }.
+local text = require "lib.text"
 
-local MOST_OPTIONS, MOST_TEXT, MOST_VOTERS = 10, 200, 1000
+local CHOICES, CHOICE_BYTES, QUESTION_BYTES = 10, 60, 200
+local VOTERS = 500 -- the room's store has 64 KiB
+local USAGE = ('Try !poll "Tea or coffee?" tea coffee: 2 to %d choices.'):format(CHOICES)
 
-local function trim(text) return (text:match "^%s*(.-)%s*$") end
+local moderators = {}
+for _, name in ipairs(bot.options.moderators or {}) do moderators[name:lower()] = true end
 
--- "Tea? yes | no" → "Tea?", { "yes", "no" }. Without a question mark it is the first part.
-local function parse(text)
-  local question, rest = text:match "^(.-%?)%s+(.*)$"
-  if not question then question, rest = text:match "^(.-)|(.*)$" end
-  if not question then return nil end
-  local options = {}
-  for option in (rest .. "|"):gmatch "(.-)|" do
-    option = trim(option)
-    if option ~= "" then options[#options + 1] = option end
+local function tally(poll)
+  local counts, total = {}, 0
+  for index = 1, #poll.choices do counts[index] = 0 end
+  for _, index in pairs(poll.votes) do counts[index], total = counts[index] + 1, total + 1 end
+  local words = {}
+  for index, choice in ipairs(poll.choices) do
+    words[index] = ("%d %s: %d"):format(index, choice, counts[index])
   end
-  return trim(question), options
+  return ("%s %s (%d vote%s)"):format(poll.question, table.concat(words, ", "), total,
+    total == 1 and "" or "s")
 end
 
-local function counts(poll)
-  local list = {}
-  for index in ipairs(poll.options) do list[index] = 0 end
-  for _, index in pairs(poll.votes) do list[index] = list[index] + 1 end
-  return list
-end
-
-local function standing(poll)
-  local parts = {}
-  for index, count in ipairs(counts(poll)) do
-    parts[index] = ("%d) %s: %d"):format(index, poll.options[index], count)
+local function read(args)
+  local choices, seen = {}, {}
+  for index = 2, #args do
+    local choice = text.line(args[index], CHOICE_BYTES)
+    if choice == "" or seen[choice:lower()] then return nil end
+    choices[#choices + 1], seen[choice:lower()] = choice, true
   end
-  return table.concat(parts, ", ")
+  if #choices < 2 or #choices > CHOICES then return nil end
+  return text.line(args[1], QUESTION_BYTES), choices
 end
 
-local function open(message, text)
+bot:command("poll", {
+  usage = '["QUESTION" CHOICE CHOICE …]', help = "opens a poll, or tells how it stands",
+}, function(message, args)
   local store = message:store()
-  if store.poll then return "there is a poll already; !close ends it." end
-  local question, options = parse(text)
-  if not question or question == "" or #options < 2 then return "try !poll Tea? yes | no" end
-  if #options > MOST_OPTIONS then return ("at most %d answers."):format(MOST_OPTIONS) end
-  if #text > MOST_TEXT then return ("at most %d bytes."):format(MOST_TEXT) end
-  store.poll = { question = question, options = options, votes = {}, by = message.user }
-  message:reply(("%s %s (!vote NUMBER)"):format(question, standing(store.poll)))
-end
-
-bot:command("poll", { usage = "[QUESTION? ANSWER | ANSWER …]", help = "opens a poll, or shows it" },
-  function(message, args)
-    local refused
-    if args.text ~= "" then
-      refused = open(message, args.text)
-    else
-      local poll = message:store().poll
-      if poll then return message:reply(("%s %s"):format(poll.question, standing(poll))) end
-      refused = "there is no poll; try !poll Tea? yes | no"
-    end
-    if refused then message:reply(("%s: %s"):format(message.user or "someone", refused)) end
-  end)
-
-local function voters(poll)
-  local count = 0
-  for _ in pairs(poll.votes) do count = count + 1 end
-  return count
-end
-
-bot:command("vote", { usage = "NUMBER", help = "votes in the room's poll" }, function(message, args)
-  local user, poll = message.user, message:store().poll
-  if not user then return end
-  if not poll then return message:reply(user .. ": there is no poll.") end
-  local index = math.tointeger(tonumber(args[1]))
-  if not index or not poll.options[index] then
-    return message:reply(("%s: a number from 1 to %d, please."):format(user, #poll.options))
+  if #args == 0 then
+    return message:reply(store.poll and tally(store.poll) or "There is no poll. " .. USAGE)
   end
-  local key = user:lower():sub(1, 64)
-  if not poll.votes[key] and voters(poll) >= MOST_VOTERS then
-    return message:reply(user .. ": too many have voted.")
+  local by = message.user and text.key(message.user)
+  if not by then return end
+  if store.poll then
+    return message:reply(("%s: there is a poll already: %s"):format(message.user,
+      store.poll.question))
   end
-  poll.votes[key] = index
+  local question, choices = read(args)
+  if not question then return message:reply(("%s: %s"):format(message.user, USAGE)) end
+  store.poll = { question = question, choices = choices, votes = {}, voters = 0, by = by }
+  message:reply(("%s !vote with the number: %s"):format(question,
+    tally(store.poll):sub(#question + 2)))
 end)
 
-bot:command("close", { help = "ends the poll that you have opened" }, function(message)
-  local store = message:store()
-  local poll = store.poll
-  if not poll then return message:reply "There is no poll." end
-  if poll.by and poll.by ~= message.user then
-    return message:reply(("%s: %s has opened it."):format(message.user or "someone", poll.by))
+local function find_choice(poll, word)
+  local number = word:match "^%d%d?$" and tonumber(word)
+  if number and poll.choices[number] then return number end
+  for index, choice in ipairs(poll.choices) do
+    if choice:lower() == word:lower() then return index end
   end
+end
+
+bot:command("vote", { usage = "NUMBER|CHOICE", help = "votes, or changes your vote" },
+  function(message, args)
+    local user = message.user
+    local key = user and text.key(user)
+    if not key then return end
+    local poll = message:store().poll
+    if not poll then return message:reply(user .. ": there is no poll.") end
+    local choice = find_choice(poll, args.text)
+    if not choice then
+      return message:reply(("%s: there is no such choice: %s"):format(user, tally(poll)))
+    end
+    local before = poll.votes[key]
+    if not before and poll.voters >= VOTERS then
+      return message:reply(user .. ": no more votes can be counted.")
+    end
+    if not before then poll.voters = poll.voters + 1 end
+    poll.votes[key] = choice
+    message:reply(("%s: %s %s."):format(user, before and "changed to" or "counted for",
+      poll.choices[choice]))
+  end)
+
+bot:command("close", { help = "ends your poll" }, function(message)
+  local store = message:store()
+  local poll, user = store.poll, message.user
+  if not user then return end
+  if not poll then return message:reply(user .. ": there is no poll.") end
+  if poll.by ~= user:lower() and not moderators[user:lower()] then
+    return message:reply(("%s: the poll is %s's."):format(user, poll.by))
+  end
+  message:reply("Closed: " .. tally(poll))
   store.poll = nil
-  message:reply(("%s The result: %s"):format(poll.question, standing(poll)))
 end)

@@ -1,90 +1,95 @@
--- Quotes of a room: "!quote add TEXT", "!quote 3", "!quote WORD" searches, "!quote" takes any,
--- "!quote drop 3" for whoever added it. "!grab ann" keeps what ann said last.
+-- Quotes of the room: "!addquote <ann> the hatch is open", "!grab ann" for what ann said last,
+-- "!quote" for any, "!quote 12", "!quote hatch" for one with that word, "!delquote 12" by who added
+-- it and by moderators. When the room's store is full the oldest makes place.
+--
+-- Options: moderators = { "ann" }.
+local text = require "lib.text"
 
-local MOST, MOST_TEXT, REMEMBERED = 200, 250, 200
+local QUOTES, QUOTE_BYTES = 300, 400
+local LOOKED_BACK = 100 -- messages of the room for !grab
 
-local last_said = {} -- by room and user, of those who spoke lately
-local spoken = {}    -- the keys of that, oldest first
+local moderators = {}
+for _, name in ipairs(bot.options.moderators or {}) do moderators[name:lower()] = true end
 
-local function quotes_of(message)
-  local store = message:store()
-  if not store.quotes then store.quotes = {} end
-  return store.quotes, store
-end
+local function key_of(number) return ("q%06d"):format(number) end
 
--- Numbers that are in use, in order.
-local function numbers(quotes)
+local function numbers(store)
   local list = {}
-  for key in pairs(quotes) do list[#list + 1] = tonumber(key) end
-  table.sort(list)
+  for key in pairs(store) do
+    local number = key:match "^q(%d+)$"
+    list[#list + 1] = number and tonumber(number) or nil
+  end
   return list
 end
 
-local function show(quotes, number)
-  return ("#%d: %s"):format(number, quotes[tostring(number)].text)
-end
-
-local function add(message, text)
-  local quotes, store = quotes_of(message)
-  if text == "" then return "What is to be quoted? !quote add TEXT" end
-  if #text > MOST_TEXT then return ("That is longer than %d bytes."):format(MOST_TEXT) end
-  if #numbers(quotes) >= MOST then return ("There are %d already; drop one."):format(MOST) end
+local function add(store, words, by)
   local number = (store.last or 0) + 1
-  store.last = number
-  quotes[tostring(number)] = { text = text, by = message.user }
-  return ("Kept as #%d."):format(number)
-end
-
-local function drop(message, word)
-  local quotes = quotes_of(message)
-  local key = (word or ""):match "^#?(%d+)$"
-  local quote = key and quotes[key]
-  if not quote then return "There is no such quote." end
-  if quote.by ~= message.user then return ("%s has added it."):format(quote.by or "someone") end
-  quotes[key] = nil
-  return "Dropped."
-end
-
-local function search(message, word)
-  local quotes, found = quotes_of(message), {}
-  local wanted = word:lower()
-  for _, number in ipairs(numbers(quotes)) do
-    local text = quotes[tostring(number)].text:lower()
-    if text:find(wanted, 1, true) then found[#found + 1] = number end
+  local quote = { text = text.line(words, QUOTE_BYTES), by = text.line(by, 64) }
+  local oldest = numbers(store)
+  local at = 1
+  if #oldest >= QUOTES then store[key_of(oldest[1])], at = nil, 2 end
+  while not pcall(function() store[key_of(number)] = quote end) do -- the store is full
+    if not oldest[at] then error "a quote is larger than a store" end
+    store[key_of(oldest[at])], at = nil, at + 1
   end
-  if #found == 0 then return "There is no such quote." end
-  return show(quotes, found[math.random(#found)])
+  store.last = number
+  return number
 end
 
-local function any(message)
-  local quotes = quotes_of(message)
-  local list = numbers(quotes)
-  if #list == 0 then return "There are no quotes yet: !quote add TEXT" end
-  return show(quotes, list[math.random(#list)])
-end
+bot:command("addquote", { usage = "TEXT", help = "keeps a quote" }, function(message, args)
+  if not message.user or args.text == "" then return end
+  message:reply(("Quote %d is kept."):format(add(message:store(), args.text, message.user)))
+end)
 
-bot:command("quote", { usage = "[add TEXT | drop N | N | WORD]", help = "keeps and tells quotes" },
+bot:command("grab", { usage = "NAME", help = "keeps what somebody said last" },
   function(message, args)
-    local word, key = args[1], (args[1] or ""):match "^#?(%d+)$"
-    if not word then return message:reply(any(message)) end
-    if word == "add" then return message:reply(add(message, args.text:match "^add%s*(.*)$")) end
-    if word == "drop" then return message:reply(drop(message, args[2])) end
-    local quotes = quotes_of(message)
-    if key and quotes[key] then return message:reply(show(quotes, tonumber(key))) end
-    message:reply(key and "There is no such quote." or search(message, args.text))
+    local name = (args[1] or ""):lower()
+    if not message.user or name == "" then return end
+    if name == message.user:lower() then
+      return message:reply(message.user .. ": somebody else has to find that worth keeping.")
+    end
+    local past = bot:history(message.room, { last = LOOKED_BACK }) or {}
+    for index = #past, 1, -1 do
+      local said = past[index]
+      if said.user and said.user:lower() == name and said.id ~= message.id then
+        local form = said.type == "action" and "* %s %s" or "<%s> %s"
+        local number = add(message:store(), form:format(said.user, said.text), message.user)
+        return message:reply(("Quote %d is kept."):format(number))
+      end
+    end
+    message:reply(("I do not remember anything of %s."):format(text.line(args[1], 64)))
   end)
 
-bot:command("grab", { usage = "NAME", help = "keeps what NAME said last" }, function(message, args)
-  local name = (args[1] or ""):lower()
-  local said = last_said[message.room .. "\0" .. name]
-  if not said then return message:reply "I have not heard that." end
-  message:reply(add(message, ("<%s> %s"):format(said.user, said.text)))
+local function find(store, words)
+  local found = {}
+  for _, number in ipairs(numbers(store)) do
+    if store[key_of(number)].text:lower():find(words:lower(), 1, true) then
+      found[#found + 1] = number
+    end
+  end
+  return found
+end
+
+bot:command("quote", { usage = "[NUMBER|WORDS]", help = "tells a quote" }, function(message, args)
+  local store = message:store()
+  local number = args.text:match "^%d+$" and #args.text <= 6 and tonumber(args.text)
+  if not number then
+    local found = find(store, args.text)
+    number = #found > 0 and found[math.random(#found)]
+  end
+  local quote = number and store[key_of(number)]
+  message:reply(quote and ("%d: %s"):format(number, quote.text) or "There is no such quote.")
 end)
 
-bot:on("publish", function(message)
-  if not message.user or message.bot or message.text:find "^!" then return end
-  local key = message.room .. "\0" .. message.user:lower()
-  if not last_said[key] then spoken[#spoken + 1] = key end
-  last_said[key] = { user = message.user, text = message.text:sub(1, MOST_TEXT) }
-  if #spoken > REMEMBERED then last_said[table.remove(spoken, 1)] = nil end
-end)
+bot:command("delquote", { usage = "NUMBER", help = "deletes a quote of yours" },
+  function(message, args)
+    local store, user = message:store(), message.user
+    local number = args.text:match "^%d+$" and #args.text <= 6 and tonumber(args.text)
+    local quote = number and store[key_of(number)]
+    if not user or not quote then return message:reply "There is no such quote." end
+    if quote.by:lower() ~= user:lower() and not moderators[user:lower()] then
+      return message:reply(("%s: %s has added it."):format(user, quote.by))
+    end
+    store[key_of(number)] = nil
+    message:reply(("Quote %d is deleted."):format(number))
+  end)
