@@ -14,10 +14,10 @@ bots = {
 policies = {
   { "ban", moderators = moderators, priority = 100 },
   { "mute", moderators = moderators, priority = 90 },
-  { "rate_limit", messages = 10, seconds = 10, priority = 80 },
-  { "flood", priority = 70 },
-  { "length", priority = 60 },
-  { "links", deny = { "example.com" }, priority = 50 },
-  { "words", words = { "badword" }, priority = 40 },
-  { "caps", priority = 30 },
+  { "rate_limit", messages = 10, seconds = 10, bots = false, priority = 80 },
+  { "flood", bots = false, priority = 70 },
+  { "length", bots = false, priority = 60 },
+  { "links", deny = { "example.com" }, bots = false, priority = 50 },
+  { "words", words = { "badword" }, bots = false, priority = 40 },
+  { "caps", bots = false, priority = 30 },
 }

@@ -53,6 +53,43 @@ describe("examples/services/archiver.lua", function()
     assert.matches("<ann> 21", list[2][2])
     assert.matches("<ann> 22", list[#list][2])
   end)
+
+  it("archives what waits in the store when its room stays silent after a restart", function()
+    bot = testing.bot("examples/services/archiver.lua", { store = { pool = true, deck = true },
+      room_stores = {
+        pool = { block = { day = "2025-12-31", lines = { "23:59:59 <ann> hi" }, bytes = 17 } },
+        deck = { blocks = 4, closed = { { day = "2025-12-30", number = 4, text = "x" } } },
+      } })
+    bot:advance(60)
+    assert.same({ { "archive-deck-2025-12-30", "x" },
+      { "archive-pool-2025-12-31", "23:59:59 <ann> hi" } }, archived())
+    assert.same({}, bot:stored())
+    assert.same({ blocks = 4, days = { "2025-12-30" } }, bot:stored "deck")
+  end)
+
+  it("goes on after a block that a policy rejects, and says so", function()
+    bot = testing.bot("examples/services/archiver.lua", { policies = { { "length", lines = 1 } } })
+    bot:says("ann", "one", { room = "pool" })
+    bot:says("ann", "two", { room = "pool" })
+    bot:advance(60)
+    bot:says("ann", "three", { room = "pool" })
+    bot:advance(60)
+    assert.equal(1, #archived())
+    assert.matches("<ann> three$", archived()[1][2])
+    assert.matches("a block of pool is rejected, and lost: ", bot.logs[1].text)
+  end)
+
+  it("cuts long lines between characters", function()
+    bot = testing.bot "examples/services/archiver.lua"
+    for _ = 1, 30 do bot:says(("ü"):rep(100), "x" .. ("ü"):rep(5000), { room = "pool" }) end
+    bot:advance(60)
+    local list = archived()
+    assert.equal(15, #list)
+    for _, block in ipairs(list) do
+      assert.is_truthy(utf8.len(block[2]))
+      assert.is_true(#block[2] < 7000)
+    end
+  end)
 end)
 
 describe("examples/services/moderator.lua", function()
