@@ -1,3 +1,5 @@
+local program = require "spec.support.program"
+local scratch = require "spec.support.scratch"
 local testing = require "moonpool.testing"
 
 describe("examples/services/link.lua", function()
@@ -104,5 +106,27 @@ describe("examples/services/moderator.lua", function()
     bot:advance(10)
     assert.same({ "1. Be kind." }, bot:says("bob", "!rules"))
     assert.same({ "Ask ann, zoe." }, bot:says("bob", "!moderators"))
+  end)
+end)
+
+describe("examples/moderation.conf.lua", function()
+  it("loads, and judges what users say, not what bots do", function()
+    local log = scratch.folder() .. "/talk.log"
+    scratch.write(log, table.concat({
+      "=== cat [~cat@sea.example]  has joined #pool",
+      "[10:00] <cat> look at http://spam.example.com/x",
+      "[10:01] <cat> you are a badword",
+      "[10:02] <cat> WHY IS NOBODY LISTENING",
+      "[10:03] <ann> !mute cat 10m spam",
+      "[10:04] <cat> hello?",
+      "[10:15] <cat> !rules", "" }, "\n"))
+    local result = program.run_moonpool { "replay", "--config", "examples/moderation.conf.lua",
+      "--verdicts", "--room", "pool", log }
+    assert.equal(0, result.status, result.stderr)
+    for _, words in ipairs { "links rejected <cat>", "words rewritten <cat>",
+      "caps rewritten <cat>", "mute rejected <cat> hello?", "<greeter> Welcome to pool, cat!",
+      "<moderator> 1. Be kind." } do
+      assert.is_truthy(result.stdout:find(words, 1, true), words .. "\n" .. result.stdout)
+    end
   end)
 end)

@@ -1,14 +1,14 @@
 -- The moderation set: bots and policies for a room of strangers.
 --
---   moonpool run --config examples/services/moderation.conf.lua
+--   moonpool run --config examples/moderation.conf.lua
 --
 -- Moderators mute and ban: !mute NAME 10m REASON, !unmute NAME, !ban NAME 1d REASON, !unban NAME.
 
 local moderators = { "ann", "bob" }
 
 bots = {
-  { "moderator.lua", options = { moderators = moderators } },
-  "../bots/greeter.lua",
+  { "services/moderator.lua", options = { moderators = moderators } },
+  "bots/greeter.lua",
 }
 
 policies = {
