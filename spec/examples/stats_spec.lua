@@ -46,6 +46,25 @@ describe("examples/bots/stats.lua", function()
     assert.equal("31 messages, 0 of them actions, by 24 users", lines[#lines])
   end)
 
+  it("counts on after a restart", function()
+    bot:says("ann", "one two")
+    bot:says("bob", "waves", { type = "action" })
+    bot:restart()
+    assert.same({ "3 messages and 4 words by 2 users; most from ann 2, bob 1" },
+      bot:says("ann", "!stats"))
+    assert.equal("3 messages, 1 of them actions, by 2 users", bot.logs[#bot.logs].text)
+  end)
+
+  it("keeps those who say most, as many as fit", function()
+    for number = 1, 501 do bot:says(("%064d"):format(number), "x") end
+    bot:says(("0"):rep(63) .. "1", ("y "):rep(100))
+    for _ = 1, 2 do bot:says("ann", "x") end
+    bot:restart()
+    bot:advance(1)
+    assert.matches("^505 messages and 604 words by 503 users; most from 0+1 2, ann 2, 0+2 1$",
+      bot:says("bob", "!stats")[1])
+  end)
+
   it("only prints when messages rush by", function()
     for _ = 1, 220 do bot:says("ann", "x") end
     assert.same({}, bot:says("ann", "!stats"))
