@@ -1,5 +1,5 @@
 -- Scripts that will not stop, each in its isolate beside nine honest bots, in the worker as it is
--- shipped.
+-- shipped. MOONPOOL_DELAYS=SECONDS prints what each attack costs the others, measured for so long.
 local host_run = require "spec.support.host_run"
 local moonpool = require "moonpool"
 local scratch = require "spec.support.scratch"
@@ -96,4 +96,38 @@ describe("a script that will not stop", function()
       run:await_answers(HONEST)
     end)
   end)
+
+  -- Says 200 messages a second for so long, and returns the delays of one bot's answers to them.
+  local function delays_of(seconds)
+    local first = run.said + 1
+    local till = moonpool.now() + seconds
+    while moonpool.now() < till do
+      run:burst(2)
+      moonpool.sleep(0.01)
+    end
+    run:await_answers(HONEST)
+    return run:delays(HONEST[1], first)
+  end
+
+  local function show(list)
+    return ("p50 %.1f ms, p99 %.1f ms, longest %.0f ms"):format(list[#list // 2] * 1000,
+      list[math.ceil(#list * 0.99)] * 1000, list[#list] * 1000)
+  end
+
+  local seconds = tonumber(os.getenv "MOONPOOL_DELAYS")
+  if not seconds then return end
+
+  local attackers = { stuck = STUCK }
+  for name, text in pairs(ATTACKS) do attackers[name] = text end
+  for name, text in pairs(attackers) do
+    it("costs others some time: " .. name, function()
+      run = host_run.open { scripts = scripts_with { [name] = text } }
+      moonpool.run(function()
+        delays_of(1)
+        local without = delays_of(seconds)
+        run:command("!" .. name)
+        print(("%-10s without: %s; with: %s"):format(name, show(without), show(delays_of(seconds))))
+      end)
+    end)
+  end
 end)

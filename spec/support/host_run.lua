@@ -8,7 +8,8 @@
 --   run:await_answers({ "a", "b" })   awaits that each of these bots has answered every message
 --                             with its own text, and asserts: once each, in order
 --   run:await_text("a", "^x")  awaits that this bot has said something that matches
---   run:delays("a")           seconds from each message to that bot's answer, sorted
+--   run:delays("a", first)    seconds from each message (from that number on) to that bot's answer,
+--                             sorted; after await_answers
 --   run.host, run.server, run.redis (a client), run.folder (of the scripts)
 --   run:worker()              the worker's process id
 --   run:close()
@@ -126,13 +127,15 @@ function methods:await_text(bot, pattern)
   end
 end
 
-function methods:delays(bot)
+function methods:delays(bot, first)
   local said, list = {}, {}
   for _, message in ipairs(self.all) do
     if message.user == "writer" then said[message.text] = message.at end
   end
   for _, message in ipairs(answers_of(self.all, bot)) do
-    list[#list + 1] = message.at - said[message.text]
+    if tonumber(message.text) >= (first or 1) then
+      list[#list + 1] = message.at - said[message.text]
+    end
   end
   table.sort(list)
   return list
