@@ -187,7 +187,20 @@ static void check_lists(storm *s) {
   }
   RUN_UNTIL(&s->other, s->lost == 0);
   CHECK_INT(s->executed, answered);
-  CHECK(answered > 0);
+}
+
+/* A storm may have lost all its calls, when Redis was slow and a link was killed late. After it
+ * calls are answered again; one that meets the last kill is lost, too, and is given anew. */
+static void check_calm(storm *s) {
+  for (int i = 0; i < SCRIPTS; i++) {
+    call c = {.status = MOONPOOL_ECONN};
+    while (c.status == MOONPOOL_ECONN && !s->f.is_late) {
+      c = (call){0};
+      run(&s->f, s->scripts[i], "calm", &c);
+      while (!c.count && !s->f.is_late) run_both(s);
+    }
+    CHECK_INT(c.status, MOONPOOL_OK);
+  }
 }
 
 static void run_storm(storm *s) {
@@ -205,6 +218,7 @@ static void run_storm(storm *s) {
   }
   for (; stats.queued && !s->f.is_late; moonpool_get_stats(s->f.client, &stats)) run_both(s);
   check_lists(s);
+  check_calm(s);
   for (int i = 0; i < SCRIPTS; i++) moonpool_script_free(s->scripts[i]);
   teardown(&s->other);
   teardown(&s->f);
