@@ -12,6 +12,7 @@ static const char isolate_name[] = "moonpool.isolate";
 #define BOUNDLESS_BYTES (1u << 20) /* for what the host does in it when it is full */
 #define BYTES_MAX 1e15             /* of `memory` */
 #define SECONDS_MAX 1e9            /* of `budget` */
+#define SLICE_MAX 0.9              /* seconds */
 #define TRIM_BYTES (4u << 20)      /* of the peak, from which on memory is given back at once */
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -74,12 +75,12 @@ static int open_libraries(lua_State *L) {
 typedef struct settings {
   const char *name;
   size_t memory;
-  lua_Number budget;
+  lua_Number budget, slice;
   lua_Integer seed[2];
 } settings;
 
 static void check_names(lua_State *L) {
-  static const char *const known[] = {"name", "memory", "budget", "seed", NULL};
+  static const char *const known[] = {"name", "memory", "budget", "slice", "seed", NULL};
   for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2);
     const char *const *at = known;
@@ -124,6 +125,7 @@ static settings check_settings(lua_State *L) {
   set_seed(L, &s);
   s.memory = (size_t)number_option(L, "memory", MEMORY_DEFAULT, BYTES_MAX);
   s.budget = number_option(L, "budget", BUDGET_DEFAULT, SECONDS_MAX);
+  s.slice = number_option(L, "slice", 0, SLICE_MAX);
   return s; /* the name lives as long as the argument */
 }
 
@@ -144,21 +146,22 @@ static int start_state(mp_isolate *isolate, settings *s) {
   return status == LUA_OK;
 }
 
-/* isolate.new{ name=, memory=, budget=, seed= } → isolate, or nil, message, code. `memory`: bytes
- * (16 MiB; 0: no limit); `budget`: seconds of CPU that a call may take between two waits (0.1; 0:
- * no limit). */
+/* isolate.new{ name=, memory=, budget=, slice=, seed= } → isolate, or nil, message, code. `memory`:
+ * bytes (16 MiB; 0: no limit); `budget`: seconds of CPU that a call may take between two waits
+ * (0.1; 0: no limit); `slice`: seconds after which a call is paused (0: never). */
 static int new_isolate(lua_State *L) {
   settings s = check_settings(L);
   mp_isolate *isolate = lua_newuserdatauv(L, sizeof *isolate, 0);
   *isolate = (mp_isolate){.memory_max = s.memory,
                           .budget_ns = (uint64_t)(s.budget * 1e9),
+                          .slice_ns = (uint64_t)(s.slice * 1e9),
                           .dispatch = LUA_NOREF,
                           .message_metatable = LUA_NOREF};
   luaL_setmetatable(L, isolate_name);
   isolate->name = strdup(s.name);
   if (!isolate->name || !start_state(isolate, &s))
     return fail_new(L, isolate, "there is no memory for it");
-  if (isolate->budget_ns) {
+  if (isolate->budget_ns || isolate->slice_ns) {
     int error = mp_watch_acquire();
     if (error) return fail_new(L, isolate, strerror(error));
     isolate->is_watched = 1;
@@ -207,15 +210,11 @@ static int collect(lua_State *L) {
 void mp_open_isolate(lua_State *L, int runtime_index) {
   static const luaL_Reg functions[] = {
       {"new", new_isolate}, {"set_alarm", mp_watch_set_alarm}, {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"boot", mp_isolate_boot},
-                                     {"start", mp_isolate_start},
-                                     {"answer", mp_isolate_answer},
-                                     {"rested", mp_isolate_rested},
-                                     {"stats", stats},
-                                     {"set_clock", set_clock},
-                                     {"collect", collect},
-                                     {"close", close_handle},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"boot", mp_isolate_boot},     {"start", mp_isolate_start},
+                                     {"answer", mp_isolate_answer}, {"resume", mp_isolate_resume},
+                                     {"rested", mp_isolate_rested}, {"stats", stats},
+                                     {"set_clock", set_clock},      {"collect", collect},
+                                     {"close", close_handle},       {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__gc", close_handle}, {"__close", close_handle}, {NULL, NULL}};
   luaL_newmetatable(L, isolate_name);
   luaL_setfuncs(L, meta, 0);

@@ -27,6 +27,7 @@ typedef struct mp_isolate {
   int is_boundless;   /* what the host itself does in it may go over the limit */
   int is_broken;      /* out of memory where Lua cannot bear it; killed, too */
   uint64_t budget_ns; /* of a call between two waits; 0: no limit */
+  uint64_t slice_ns;  /* after which a call is paused, so that others have their turn; 0: never */
   int is_watched;     /* counted by the watch of the thread */
 
   /* The slice that runs. The watch's signal handler reads and writes these. */
@@ -38,6 +39,8 @@ typedef struct mp_isolate {
   volatile uint64_t since_ns;      /* CPU clock when it was seen first */
   volatile uint64_t killed_ns;     /* CPU clock when the budget was over */
   uint64_t used_ns;                /* CPU of the call's earlier slices since its last wait */
+  volatile uint64_t entered_ns;    /* uv_hrtime when it began */
+  int is_pausing;                  /* its coroutines yield, to go on later where they are */
   char where[120];                 /* where it was stopped: "file:line" */
   uintptr_t stack;                 /* the C stack where the slice began */
 
@@ -45,6 +48,7 @@ typedef struct mp_isolate {
   int is_asking;                  /* a coroutine has just yielded to the host */
   int dispatch;                   /* a reference: the guest's function; LUA_NOREF: not booted */
   int message_metatable;          /* likewise */
+  mp_call *paused;                /* nothing else runs until it has gone on */
   mp_call *idle;                  /* coroutines for the next calls */
   size_t idle_count;
   mp_call **calls; /* all, by number */
@@ -71,8 +75,8 @@ static inline mp_isolate *mp_isolate_of(lua_State *L) {
 int mp_watch_acquire(void);
 void mp_watch_release(void);
 
-/* A slice of the isolate begins on the coroutine, and ends. */
-void mp_watch_enter(mp_isolate *isolate, lua_State *co);
+/* A slice of the isolate begins on the coroutine, perhaps of a call that was paused; and ends. */
+void mp_watch_enter(mp_isolate *isolate, lua_State *co, int was_paused);
 void mp_watch_leave(mp_isolate *isolate);
 
 /* CPU that the slice which has just ended has used; when it was too short to be seen, the time that
@@ -127,6 +131,7 @@ int mp_isolate_take(lua_State *L, int index);
 int mp_isolate_boot(lua_State *L);
 int mp_isolate_start(lua_State *L);
 int mp_isolate_answer(lua_State *L);
+int mp_isolate_resume(lua_State *L);
 int mp_isolate_rested(lua_State *L);
 void mp_isolate_free_calls(mp_isolate *isolate);
 

@@ -1,6 +1,6 @@
 /* coroutine as scripts have it. Its resume knows which coroutine runs, for the watch; passes on
- * what a coroutine asks of the host, so that waiting works in them, too; and goes on with nothing
- * once the isolate is killed. */
+ * what a coroutine asks of the host, so that waiting works in them, too, and that it is paused; and
+ * goes on with nothing once the isolate is killed. */
 #include "isolate.h"
 
 #include <lualib.h>
@@ -97,16 +97,21 @@ static int go(lua_State *L, lua_State *co, int n, kind kind) {
     return failed(L, kind);
   }
   lua_xmove(L, co, n);
-  int results = 0;
+  int results = 0, status;
   lua_State *before = isolate->running;
-  isolate->running = co;
-  int status = lua_resume(co, L, n, &results);
-  isolate->running = before;
-  mp_isolate_check(L);
+  do { /* once, but where L cannot be paused with it */
+    isolate->is_pausing = 0;
+    isolate->running = co;
+    status = lua_resume(co, L, n, &results);
+    isolate->running = before;
+    mp_isolate_check(L);
+    n = 0;
+  } while (isolate->is_pausing && !lua_isyieldable(L));
+  if (isolate->is_pausing) return lua_yieldk(L, 0, kind, resumed);
   return finish(L, co, kind, status, results);
 }
 
-/* The host has answered: on with the coroutine that had asked. */
+/* The host has answered, or lets it go on: on with the coroutine that had asked, or was paused. */
 static int resumed(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   if (ctx == KIND_RESUME) return go(L, lua_tothread(L, 1), lua_gettop(L) - 1, KIND_RESUME);

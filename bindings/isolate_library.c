@@ -78,12 +78,8 @@ static int set_metatable(lua_State *L) {
   return 1;
 }
 
-/* Pushes what tostring makes of the value, without an address. */
-static void push_text(lua_State *L, int index) {
-  if (luaL_callmeta(L, index, "__tostring")) {
-    if (!lua_isstring(L, -1)) luaL_error(L, "'__tostring' must return a string");
-    return;
-  }
+/* Pushes what tostring makes of a value without __tostring, without an address. */
+static void push_plain_text(lua_State *L, int index) {
   switch (lua_type(L, index)) {
   case LUA_TTABLE:
   case LUA_TFUNCTION:
@@ -94,10 +90,29 @@ static void push_text(lua_State *L, int index) {
   }
 }
 
+static int check_text(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  return lua_isstring(L, -1) ? 1 : luaL_error(L, "'__tostring' must return a string");
+}
+
+/* Pushes what tostring makes of the value. */
+static void push_text(lua_State *L, int index) {
+  if (luaL_callmeta(L, index, "__tostring"))
+    check_text(L, LUA_OK, 0);
+  else
+    push_plain_text(L, index);
+}
+
+/* It may be paused in the script's __tostring. */
 static int to_string(lua_State *L) {
   luaL_checkany(L, 1);
-  push_text(L, 1);
-  return 1;
+  if (luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL) {
+    push_plain_text(L, 1);
+    return 1;
+  }
+  lua_pushvalue(L, 1);
+  lua_callk(L, 1, 1, 0, check_text);
+  return check_text(L, LUA_OK, 0);
 }
 
 /* Calls the library's own function, the first upvalue. */

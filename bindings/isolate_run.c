@@ -1,6 +1,6 @@
 /* Calls of the guest's function, in coroutines of the isolate that are used again, and the slices
  * in which they run: each to its end, to where it asks the host for something, or to where it is
- * stopped. */
+ * paused or stopped. */
 #include "isolate.h"
 
 #include <stdlib.h>
@@ -167,7 +167,7 @@ static void describe_failure(lua_State *L, mp_isolate *isolate, lua_State *co) {
 typedef struct slice {
   mp_isolate *isolate;
   lua_State *co;
-  int status, results;
+  int status, arguments, results;
   const char *problem; /* why the results cannot leave */
 } slice;
 
@@ -178,8 +178,8 @@ static int run_slice(lua_State *L) {
   slice *s = lua_touserdata(L, 1);
   mp_isolate *isolate = s->isolate;
   isolate->stack = (uintptr_t)__builtin_frame_address(0);
-  s->status = lua_resume(s->co, L, 1, &s->results);
-  if (isolate->is_killed) return 0;
+  s->status = lua_resume(s->co, L, s->arguments, &s->results);
+  if (isolate->is_killed || isolate->is_pausing) return 0;
   if (s->status == LUA_OK || s->status == LUA_YIELD) {
     int top = lua_gettop(s->co);
     if (s->results) s->problem = mp_copy_check_out(s->co, top - s->results + 1, top);
@@ -215,9 +215,17 @@ static void hand_over(lua_State *L, lua_State *co, int results) {
   lua_settop(co, top - results);
 }
 
+static int push_paused(lua_State *L, mp_isolate *isolate, mp_call *call) {
+  isolate->paused = call;
+  call->used_ns = isolate->used_ns;
+  lua_pushliteral(L, "pause");
+  return 1;
+}
+
 /* The text of a failure is on top of the isolate's own stack. */
 static int push_outcome(lua_State *L, mp_isolate *isolate, mp_call *call, const slice *s) {
   if (isolate->is_killed) return push_killed(L, isolate);
+  if (isolate->is_pausing) return push_paused(L, isolate, call);
   if (s->status != LUA_OK && s->status != LUA_YIELD)
     return push_failure(L, isolate, call, lua_tostring(isolate->L, -1));
   if (s->problem) {
@@ -238,21 +246,24 @@ static int push_outcome(lua_State *L, mp_isolate *isolate, mp_call *call, const 
   return s->results + 2;
 }
 
-/* Goes on with the call's coroutine, whose function is on its stack, or which has asked. It is
- * called from a protected call of the isolate's main thread: there Lua goes with an error that it
- * raises outside of the coroutine (no memory for its own message, say), where it would else end the
- * process. What the coroutines are in then is unknown. */
+/* Goes on with the call's coroutine, whose function is on its stack, or which has asked; or, with
+ * no parcel, which was paused. It is called from a protected call of the isolate's main thread:
+ * there Lua goes with an error that it raises outside of the coroutine (no memory for its own
+ * message, say), where it would else end the process. What the coroutines are in then is unknown.
+ */
 static int run(lua_State *L, mp_isolate *isolate, mp_call *call, mp_parcel *parcel) {
-  slice s = {.isolate = isolate, .co = call->co, .status = LUA_OK};
+  slice s = {.isolate = isolate, .co = call->co, .status = LUA_OK, .arguments = parcel != NULL};
   uint64_t begin = uv_hrtime();
   isolate->parcel = parcel;
-  isolate->is_asking = 0;
+  isolate->is_asking = isolate->is_pausing = 0;
+  isolate->paused = NULL;
   isolate->top = s.co;
   isolate->used_ns = call->used_ns;
-  lua_pushlightuserdata(s.co, &parcel_mark);
+  isolate->entered_ns = begin;
+  if (parcel) lua_pushlightuserdata(s.co, &parcel_mark);
   lua_pushcfunction(isolate->L, run_slice);
   lua_pushlightuserdata(isolate->L, &s);
-  mp_watch_enter(isolate, s.co);
+  mp_watch_enter(isolate, s.co, !parcel);
   if (lua_pcall(isolate->L, 1, 1, 0) != LUA_OK) isolate->is_broken = isolate->is_killed = 1;
   mp_watch_leave(isolate);
   if (isolate->is_killed && !isolate->is_broken) mp_watch_note_where(s.co, isolate);
@@ -275,8 +286,13 @@ static void check_values(lua_State *L, int first) {
   }
 }
 
+static void check_not_paused(lua_State *L, const mp_isolate *isolate) {
+  if (isolate->paused) luaL_error(L, "a call is paused: it must be resumed before others");
+}
+
 static int call_guest(lua_State *L, mp_isolate *isolate, lua_CFunction function) {
   check_values(L, 2);
+  check_not_paused(L, isolate);
   if (isolate->is_killed) return push_killed(L, isolate);
   mp_call *call = take_call(isolate);
   if (!call || !lua_checkstack(call->co, 8)) {
@@ -303,6 +319,7 @@ int mp_isolate_boot(lua_State *L) {
 /* isolate:start(...): calls the guest's function. Returns
  *   "done", its results... | "ask", call, what it asks for...: go on by answer
  *   "error", text with traceback | "killed", "cpu" | "memory", where: nothing runs in it any more
+ *   "pause": it has taken longer than a slice; nothing else may run in the isolate before resume
  */
 int mp_isolate_start(lua_State *L) {
   mp_isolate *isolate = mp_check_isolate(L);
@@ -318,10 +335,18 @@ int mp_isolate_answer(lua_State *L) {
   mp_call *call = is_one ? isolate->calls[number - 1] : NULL;
   if (!call || !call->is_open) return luaL_argerror(L, 2, "no call that has asked");
   check_values(L, 3);
+  check_not_paused(L, isolate);
   if (isolate->is_killed) return push_killed(L, isolate);
   call->is_open = 0;
   mp_parcel parcel = {L, 3, lua_gettop(L)};
   return run(L, isolate, call, &parcel);
+}
+
+/* isolate:resume(): goes on with the call that was paused. Returns as start. */
+int mp_isolate_resume(lua_State *L) {
+  mp_isolate *isolate = mp_check_isolate(L);
+  if (!isolate->paused) return luaL_error(L, "no call is paused");
+  return run(L, isolate, isolate->paused, NULL);
 }
 
 /* isolate:rested(call): the call that has asked has waited: its budget begins anew */

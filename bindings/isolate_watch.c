@@ -5,7 +5,12 @@
  * may be called from a handler that runs on the thread of the state), which raises at the next
  * instruction, and again at each one after it: whatever the script keeps by pcall goes on to
  * nothing. A C function sees no hook; when one takes long, the handler tells the supervisor which
- * script. */
+ * script.
+ *
+ * Long before that, a call that takes longer than a slice is paused: a hook yields its coroutines,
+ * where Lua can do that, and the host goes on with it in its loop's next turn. The kernel looks at
+ * timers of CPU time a few hundred times a second only; for the slices that follow a pause there is
+ * a finer one, of real time. */
 #include "isolate.h"
 
 #include <errno.h>
@@ -26,7 +31,8 @@
 
 typedef struct watch {
   mp_isolate *volatile current;
-  timer_t timer;
+  timer_t timer, fine; /* of CPU time, always; of real time, for what was paused */
+  int is_fine;
   size_t users;
   volatile int alarm; /* the descriptor; -1: none */
 } watch;
@@ -81,6 +87,23 @@ static void on_hook(lua_State *L, lua_Debug *ar) {
   leave_for_good(L, 1);
 }
 
+/* ---- pausing --------------------------------------------------------------------------------- */
+
+static int is_long(const mp_isolate *isolate) {
+  return isolate->slice_ns && uv_hrtime() - isolate->entered_ns >= isolate->slice_ns;
+}
+
+/* Where a coroutine cannot yield, inside a function of Lua's library, it goes on until the next
+ * tick. The hook may have been set for an earlier slice. */
+static void on_pause(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  mp_isolate *isolate = mp_isolate_of(L);
+  lua_sethook(L, NULL, 0, 0);
+  if (isolate->is_killed || !is_long(isolate) || !lua_isyieldable(L)) return;
+  isolate->is_pausing = 1;
+  lua_yield(L, 0);
+}
+
 /* ---- in the signal handler: only what may be called there ------------------------------------ */
 
 static uint64_t cpu_ns(void) {
@@ -100,29 +123,34 @@ static void tell(int fd, const char *what, const char *name) {
 
 static void set_hook(const mp_isolate *isolate) {
   int events = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
-  lua_sethook(isolate->running, on_hook, events, 1);
+  if (isolate->is_killed)
+    lua_sethook(isolate->running, on_hook, events, 1);
+  else
+    lua_sethook(isolate->running, on_pause, LUA_MASKCOUNT, 1);
+}
+
+static void look_at(mp_isolate *isolate, uint64_t now) {
+  if (isolate->seen != isolate->slice) {
+    isolate->seen = isolate->slice;
+    isolate->since_ns = now;
+  }
+  uint64_t used = now - isolate->since_ns + isolate->used_ns;
+  if (!isolate->is_killed && isolate->budget_ns && used >= isolate->budget_ns) {
+    isolate->killed_ns = now;
+    isolate->is_killed = 1;
+  }
+  /* At each tick: just before the last one it may have gone from a coroutine to another. */
+  if (isolate->is_killed || is_long(isolate)) set_hook(isolate);
+  if (isolate->is_killed && !isolate->is_stuck && now - isolate->killed_ns >= STUCK_NS) {
+    isolate->is_stuck = 1;
+    tell(thread_watch.alarm, "stuck ", isolate->name);
+  }
 }
 
 static void on_tick(int number) {
   (void)number;
   int error = errno;
-  mp_isolate *isolate = thread_watch.current;
-  if (!isolate || !isolate->budget_ns) return;
-  uint64_t now = cpu_ns();
-  if (isolate->seen != isolate->slice) {
-    isolate->seen = isolate->slice;
-    isolate->since_ns = now;
-  }
-  if (!isolate->is_killed && now - isolate->since_ns + isolate->used_ns >= isolate->budget_ns) {
-    isolate->killed_ns = now;
-    isolate->is_killed = 1;
-  }
-  /* At each tick: just before the last one it may have gone from a coroutine to another. */
-  if (isolate->is_killed) set_hook(isolate);
-  if (isolate->is_killed && !isolate->is_stuck && now - isolate->killed_ns >= STUCK_NS) {
-    isolate->is_stuck = 1;
-    tell(thread_watch.alarm, "stuck ", isolate->name);
-  }
+  if (thread_watch.current) look_at(thread_watch.current, cpu_ns());
   errno = error;
 }
 
@@ -149,14 +177,26 @@ static int install_handler(void) {
   return 0;
 }
 
-static int start_timer(void) {
+/* So many nanoseconds between its signals, less than a second; 0: none. 0, or an errno. */
+static int set_timer(timer_t timer, long interval) {
+  struct itimerspec every = {{0, interval}, {0, interval}};
+  return timer_settime(timer, 0, &every, NULL) == 0 ? 0 : errno;
+}
+
+static int start_timers(void) {
   struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = watch_signal};
   event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
-  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &thread_watch.timer) != 0) return errno;
-  struct itimerspec every = {{0, TICK_NS}, {0, TICK_NS}};
-  if (timer_settime(thread_watch.timer, 0, &every, NULL) == 0) return 0;
-  int error = errno;
+  if (timer_create(CLOCK_MONOTONIC, &event, &thread_watch.fine) != 0) return errno;
+  int error = 0;
+  if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &thread_watch.timer) != 0) {
+    error = errno;
+    goto fail;
+  }
+  error = set_timer(thread_watch.timer, TICK_NS);
+  if (!error) return 0;
   timer_delete(thread_watch.timer);
+fail:
+  timer_delete(thread_watch.fine);
   return error;
 }
 
@@ -165,7 +205,7 @@ int mp_watch_acquire(void) {
     pthread_mutex_lock(&signal_lock);
     int error = install_handler();
     pthread_mutex_unlock(&signal_lock);
-    if (!error) error = start_timer();
+    if (!error) error = start_timers();
     if (error) return error;
   }
   thread_watch.users++;
@@ -173,19 +213,28 @@ int mp_watch_acquire(void) {
 }
 
 void mp_watch_release(void) {
-  if (--thread_watch.users == 0) timer_delete(thread_watch.timer);
+  if (--thread_watch.users > 0) return;
+  timer_delete(thread_watch.timer);
+  timer_delete(thread_watch.fine);
 }
 
 /* ---- slices ---------------------------------------------------------------------------------- */
 
-void mp_watch_enter(mp_isolate *isolate, lua_State *co) {
+void mp_watch_enter(mp_isolate *isolate, lua_State *co, int was_paused) {
   isolate->running = co;
   isolate->slice++;
+  if (was_paused) { /* its slices are as short as the first tick that would see them */
+    isolate->since_ns = cpu_ns();
+    isolate->seen = isolate->slice;
+    thread_watch.is_fine = set_timer(thread_watch.fine, (long)isolate->slice_ns) == 0;
+  }
   thread_watch.current = isolate;
 }
 
 void mp_watch_leave(mp_isolate *isolate) {
   thread_watch.current = NULL;
+  if (thread_watch.is_fine) set_timer(thread_watch.fine, 0);
+  thread_watch.is_fine = 0;
   if (!isolate->is_stuck) return;
   isolate->is_stuck = 0;
   tell(thread_watch.alarm, "free ", isolate->name);

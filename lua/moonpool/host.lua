@@ -195,7 +195,7 @@ function host.new(client, settings, log)
     attachment.unsubscribe(self, instance.actor, id)
   end
   self.services = {
-    asks = asks, log = log, restart = settings.restart,
+    asks = asks, log = log, restart = settings.restart, slice = settings.limits.slice,
     on_version = function(actor) attachment.renew(self, actor) end,
     commit = function(actor) self.committer:commit(actor) end,
   }

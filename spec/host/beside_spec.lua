@@ -69,6 +69,19 @@ describe("a script that will not stop", function()
     for _, name in ipairs(HONEST) do assert.equal(0, scripts[name].errors) end
   end)
 
+  it("lets the others answer while it computes", function()
+    run = host_run.open { scripts = scripts_with { loop = ATTACKS.loop }, "--budget", "4" }
+    moonpool.run(function()
+      run:say(5)
+      run:await_answers(HONEST)
+      run:command "!loop"
+      run:say(20)
+      run:await_answers(HONEST)
+    end)
+    local loop = run:ps().loop
+    assert.same({ 0, 0, "running", 1 }, { loop.errors, loop.restarts, loop.state, loop.queue })
+  end)
+
   it("inside one function of Lua's costs its worker, and nothing of the others' is lost", function()
     run = host_run.open { scripts = scripts_with { stuck = STUCK }, "--budget", "0.05" }
     moonpool.run(function()

@@ -48,8 +48,8 @@ describe("host.config", function()
       local all = assert(load 'bots = { "bots" }')
       assert.same({ "main", 3600, nil, nil, nil },
         { all.name, all.catch_up, all.redis, all.control, all.seed })
-      assert.same({ memory = 16 << 20, budget = 0.1, grace = 1, queue = 10000, policy_timeout = 1,
-        stop = 5 }, all.limits)
+      assert.same({ memory = 16 << 20, budget = 0.1, slice = 0.001, grace = 1, queue = 10000,
+        policy_timeout = 1, stop = 5 }, all.limits)
       assert.same({ format = "text", level = "info", repeats = 10, within = 10 }, all.log)
       assert.equal(5, all.restart.max_failures)
     end)

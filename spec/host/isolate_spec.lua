@@ -581,6 +581,122 @@ describe("isolate", function()
     end)
   end)
 
+  -- ---- pauses -----------------------------------------------------------------------------------
+
+  -- What a text returns when it is paused after each slice, and how often it was.
+  local function with_pauses(text, options)
+    options = options or {}
+    options.slice, options.budget = 0.0005, options.budget or 60
+    local paused = isolate_box.open(options)
+    local results = table.pack(paused:start(text))
+    local pauses = 0
+    while results[1] == "pause" do
+      pauses = pauses + 1
+      results = table.pack(paused.isolate:resume())
+    end
+    return pauses, table.unpack(results, 1, results.n)
+  end
+
+  -- Each takes some ten milliseconds in every way in which code can be interrupted.
+  local LONG = {
+    plain = "local sum = 0 for i = 1, 3000000 do sum = sum + i % 7 end return sum",
+    ["calls with several results"] = [[
+      local function some(i) return i, i + 1, i + 2 end
+      local function count(...) return select("#", ...), (select(2, ...)) end
+      local sum = 0
+      for i = 1, 300000 do
+        local n, second = count(some(i), some(i))
+        sum = (sum + n * second + #{ some(i), some(i) }) % 1000003
+      end
+      return sum]],
+    ["protected calls"] = [[
+      local sum = 0
+      for i = 1, 200000 do
+        local ok, problem = pcall(function() if i % 3 == 0 then error({ i }) end return i end)
+        sum = sum + (ok and problem or problem[1])
+      end
+      return sum]],
+    ["coroutines in coroutines"] = [[
+      local function walk(n)
+        return coroutine.wrap(function()
+          if n == 0 then for i = 1, 2000 do coroutine.yield(i) end return end
+          for _ = 1, 3 do for value in walk(n - 1) do coroutine.yield(value) end end
+        end)
+      end
+      local sum, count = 0, 0
+      for value in walk(4) do sum, count = sum + value, count + 1 end
+      return sum, count]],
+    metamethods = [[
+      local mt = {}
+      function mt.__add(a, b) local v = 0 for i = 1, 5 do v = v + a.n + i end
+        return setmetatable({ n = (v + (type(b) == "table" and b.n or b)) % 10007 }, mt) end
+      function mt.__index(_, key) local v = 0 for i = 1, 5 do v = v + i * key end return v end
+      function mt.__lt(a, b) return a.n < b.n end
+      function mt.__concat(a, b) return tostring(a.n or a) .. tostring(b.n or b) end
+      local sum = setmetatable({ n = 1 }, mt)
+      for i = 1, 100000 do
+        sum = sum + (i < 3 and i or sum) + sum[i] % 5
+        if sum < sum then error "less than itself" end
+        if i % 100 == 0 then sum = sum + #(sum .. sum) end
+      end
+      return sum.n]],
+    closing = [[
+      local closed = 0
+      for _ = 1, 100000 do
+        local _ <close> = setmetatable({}, { __close = function()
+          for _ = 1, 5 do closed = closed + 1 end
+        end })
+      end
+      return closed]],
+    ["callbacks of the library, which cannot yield"] = [[
+      local list, sum = {}, 0
+      for i = 1, 30000 do list[i] = (i * 7919) % 30011 end
+      table.sort(list, function(a, b) return coroutine.wrap(function() return a < b end)() end)
+      local text = ("abc"):rep(30000):gsub("b", function(b) sum = sum + 1 return b:upper() end)
+      for i = 1, 3000000 do sum = sum + i % 7 end
+      return list[1], list[30000], #text, sum]],
+  }
+
+  for name, text in pairs(LONG) do
+    it("pauses long calls, which do not notice: " .. name, function()
+      local expected = table.pack(isolate_box.open({ budget = 60 }):start(text))
+      local found = table.pack(with_pauses(text))
+      assert.equal("done", expected[1])
+      assert.is_true(found[1] > 0)
+      assert.same(expected, table.pack(table.unpack(found, 2, found.n)))
+    end)
+  end
+
+  it("counts the budget over all pauses", function()
+    for _, text in ipairs {
+      "while true do end",
+      "coroutine.wrap(function() while true do pcall(error) end end)()",
+      "local function f() return pcall(f) end while true do f() end",
+    } do
+      local pauses, outcome, why = with_pauses(text, { budget = 0.05 })
+      assert.same({ "killed", "cpu" }, { outcome, why })
+      assert.is_true(pauses > 3)
+    end
+  end)
+
+  it("runs nothing else while a call is paused, and what it asks for after it", function()
+    local paused = isolate_box.open { slice = 0.0005, budget = 60 }
+    local text = "for i = 1, 5000000 do kept.i = i end return ask('then', kept.i)"
+    assert.equal("pause", (paused:start(text)))
+    assert.error_matches(function() paused:start "return 1" end, "a call is paused")
+    local results = { "pause" }
+    while results[1] == "pause" do results = { paused.isolate:resume() } end
+    assert.same({ "ask", "then", 5000000 }, { results[1], results[3], results[4] })
+    assert.error_matches(function() paused.isolate:resume() end, "no call is paused")
+    assert.same({ "done", "answered" }, { paused.isolate:answer(results[2], "answered") })
+    paused:start(text)
+    paused.isolate:close() -- in the middle of it
+  end)
+
+  it("is not paused when no slice is set", function()
+    assert.equal("done", (isolate_box.open({ budget = 60 }):start(LONG.plain)))
+  end)
+
   -- ---- what is given ---------------------------------------------------------------------------
 
   it("has random numbers that a seed repeats", function()

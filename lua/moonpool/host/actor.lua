@@ -53,6 +53,7 @@ local mt = { __name = "moonpool.host.actor", __index = methods }
 ---@field asks table<string, function>
 ---@field log moonpool.host.log
 ---@field restart moonpool.host.restart
+---@field slice number? seconds after which a call lets others have their turn
 ---@field on_version fun(actor: moonpool.host.actor) another version runs: it may want other rooms
 ---@field commit fun(actor: moonpool.host.actor) its stores
 
@@ -108,7 +109,7 @@ local function log_of(self, level, message, fields)
 end
 
 local function load(self, script)
-  return instances.load(script, self.services.asks, self)
+  return instances.load(script, self.services.asks, self, self.services.slice)
 end
 
 -- Timers that were set before wait for this.

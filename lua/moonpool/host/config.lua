@@ -18,8 +18,8 @@ config.DEFAULT_PATH = "moonpool.conf.lua"
 ---@field control string|false|nil path of the control socket; nil: the default one; false: none
 ---@field catch_up number seconds
 ---@field seed integer?
----@field limits { memory: integer, budget: number, grace: number, queue: integer,
---- policy_timeout: number, stop: number }
+---@field limits { memory: integer, budget: number, slice: number, grace: number,
+--- queue: integer, policy_timeout: number, stop: number }
 ---@field restart { max_failures: integer, within: number, backoff_min: number,
 --- backoff_max: number, max_crashes: integer, crashes_within: number }
 ---@field log { format: "text"|"json", level: string, repeats: integer, within: number }

@@ -66,6 +66,7 @@ schema.sections = {
   limits = {
     memory = setting(bytes, 16 << 20),
     budget = setting(seconds_or_none, 0.1),
+    slice = setting(number("a number of seconds below 0.9 (0: no limit)", 0, 0.9), 0.001),
     grace = setting(seconds, 1),
     queue = setting(whole("a number of messages, more than 0,", 1), 10000),
     policy_timeout = setting(seconds, 1),

@@ -5,8 +5,9 @@ local guest_code = require "moonpool.host.guest_code"
 
 local instance = {}
 
-local isolate, sleep = core.isolate, core.sleep
+local isolate, sleep, latch = core.isolate, core.sleep, core.system.latch
 
+local PAUSE_SECONDS = 0.002 -- of a call that computes: longer than a slice, so that others get more
 local AT_ONCE = 64 -- asks of a call in a row, after which others have their turn
 
 ---@class moonpool.host.script what is to be loaded
@@ -33,6 +34,7 @@ local AT_ONCE = 64 -- asks of a call in a row, after which others have their tur
 ---@field timers table<integer, { close: fun() }>
 ---@field modules table<string, boolean> files that the script has required
 ---@field package isolate userdata
+---@field package pause table? a latch: a call is paused, and others wait until it has gone on
 ---@field package asks table<string, function> (instance, context, ...) → what the guest is answered
 local methods = {}
 local mt = { __name = "moonpool.host.instance", __index = methods }
@@ -55,6 +57,32 @@ local function after_ask(self, context, call, op, result)
   if context.asked % AT_ONCE == 0 then pcall(sleep, 0) end -- which a strange coroutine cannot
 end
 
+local function end_pause(self, ...)
+  local pause = self.pause
+  self.pause = nil
+  pause:open()
+  return ...
+end
+
+-- Goes on with a call that was paused, again and again, after whatever else is to be done.
+local function through(self, is_paused, outcome, ...)
+  if outcome ~= "pause" then
+    if is_paused then return end_pause(self, outcome, ...) end
+    return outcome, ...
+  end
+  if not is_paused then self.pause = latch() end
+  pcall(sleep, PAUSE_SECONDS)
+  if not self.isolate then return end_pause(self, "closed") end
+  return through(self, true, self.isolate:resume())
+end
+
+-- Runs a slice of the isolate's, once no other call is paused in it.
+local function run(self, method, ...)
+  while self.pause do self.pause:wait() end
+  if not self.isolate then return "closed" end
+  return through(self, false, self.isolate[method](self.isolate, ...))
+end
+
 -- Answers what a call asks for until it ends.
 local function conclude(self, context, outcome, call, op, ...)
   if outcome == "ask" then
@@ -64,7 +92,7 @@ local function conclude(self, context, outcome, call, op, ...)
     if self.isolate then after_ask(self, context, call, op, results[2]) end
     if not self.isolate then return "closed" end
     if not results[1] then results = table.pack(true, nil, tostring(results[2]), "EARG") end
-    return conclude(self, context, self.isolate:answer(call, table.unpack(results, 2, results.n)))
+    return conclude(self, context, run(self, "answer", call, table.unpack(results, 2, results.n)))
   end
   if outcome == "killed" then
     self.is_killed, self.where = true, op
@@ -79,8 +107,7 @@ end
 ---@return "done"|"error"|"killed"|"closed" outcome
 ---@return any ... "done": what it returned; "error": text
 function methods:call(context, event, ...)
-  if not self.isolate then return "closed" end
-  return conclude(self, context, self.isolate:start(event, ...))
+  return conclude(self, context, run(self, "start", event, ...))
 end
 
 --- What the isolate uses: `{ memory =, memory_peak =, cpu =, slices = }`.
@@ -109,7 +136,7 @@ local function explain(self, outcome, problem)
 end
 
 local function boot(self, script)
-  local outcome, problem = conclude(self, {}, self.isolate:boot(guest_code.boot(), "=guest"))
+  local outcome, problem = conclude(self, {}, run(self, "boot", guest_code.boot(), "=guest"))
   if outcome ~= "done" then return nil, explain(self, outcome, problem) end
   local description
   outcome, description, problem = self:call({}, "load", script.text, "@" .. script.path,
@@ -124,11 +151,13 @@ end
 ---@param script moonpool.host.script
 ---@param asks table<string, function> what it may ask for
 ---@param actor? any whose version it is, for the answers
+---@param slice? number seconds after which a call is paused, so that others have their turn
 ---@return moonpool.host.instance? instance
 ---@return string? message with the file and line
-function instance.load(script, asks, actor)
+function instance.load(script, asks, actor, slice)
   local own, message = isolate.new {
-    name = script.name, memory = script.memory, budget = script.budget, seed = script.seed,
+    name = script.name, memory = script.memory, budget = script.budget, slice = slice,
+    seed = script.seed,
   }
   if not own then return nil, message end
   local self = setmetatable({
