@@ -20,7 +20,21 @@ struct moonpool_gateway {
   struct gw_origins *origins;
   struct gw_proxies *proxies;
   int is_draining, is_closing;
+  unsigned holds; /* who needs this memory still: see gw_hold */
+  moonpool_gateway_cb on_gone;
+  void *gone_ctx;
 };
+
+/* The gateway's memory, and that of its server, lasts until every hold is released: one for each uv
+ * handle of it, taken when that is made and released in its close callback. The last release calls
+ * moonpool_gateway_close's callback. */
+static inline void gw_hold(moonpool_gateway *gateway) {
+  gateway->holds++;
+}
+void gw_release(moonpool_gateway *gateway);
+
+/* Ends its parts; what is left goes with the last hold. */
+void gw_gateway_end(moonpool_gateway *gateway);
 
 /* options.c: a copy that owns what it points to; and its end. */
 int gw_options_copy(moonpool_gateway *gateway, const moonpool_gateway_options *options,

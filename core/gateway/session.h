@@ -39,4 +39,7 @@ void gw_session_drained(gw_session *session);
 /* The connection is gone, or going; nothing can be sent any more. Frees the session. */
 void gw_session_closed(gw_session *session);
 
+/* Who it is, once that is known; data NULL before. Valid until the session's next call. */
+moonpool_bytes gw_session_user(const gw_session *session);
+
 #endif

@@ -13,6 +13,10 @@ const char *moonpool_last_error(const moonpool *client) {
   return client->is_closed ? "" : mp_link_last_error(client->link);
 }
 
+const moonpool_allocator *moonpool_get_allocator(const moonpool *client) {
+  return &client->allocator;
+}
+
 int moonpool_resp_version(void) {
   return mp_resp_version();
 }
