@@ -1,4 +1,4 @@
-/* Whole texts only; a socket's fragments are checked as they come (wslay). */
+/* Whole texts only; a socket's fragments are checked as they come (utf8_stream.h). */
 #include "utf8.h"
 
 #include <stdint.h>

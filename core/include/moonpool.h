@@ -208,8 +208,8 @@ MOONPOOL_EXTERN void moonpool_close(moonpool *client, moonpool_close_cb cb, void
 /* The command link's state. Can't fail. */
 MOONPOOL_EXTERN moonpool_state moonpool_get_state(const moonpool *client);
 
-/* Where the client has its memory from: for what is built on top of it, and ends before it. Owned by
- * the client. Can't fail. */
+/* Where the client has its memory from: for what is built on top of it, and ends before it. Owned
+ * by the client. Can't fail. */
 MOONPOOL_EXTERN const moonpool_allocator *moonpool_get_allocator(const moonpool *client);
 
 /* The server's address as errors name it, such as "127.0.0.1:6379". Where sentinels say which
