@@ -41,7 +41,10 @@ local function print_text(name, run, result)
   print(("bench/%s: %s"):format(name, result.title))
   print(("%s, redis-server %s"):format(run.machine, run.redis_version))
   print()
-  report.print_table(result.rows)
+  for i, rows in ipairs(result.tables or { result.rows }) do
+    if i > 1 then print() end
+    report.print_table(rows)
+  end
   for _, line in ipairs(result.notes or {}) do print(line) end
   if #result.limits > 0 then print() end
   report.print_limits(result.limits)
@@ -80,7 +83,8 @@ end
 --- @param name string
 --- @param description string
 --- @param declare fun(parser: table)       adds the benchmark's own options
---- @param measure fun(run: table): table   { title, peers, rows, limits, notes? }
+--- @param measure fun(run: table): table   { title, peers, rows (or tables: several), limits,
+---                                         notes? }
 function program.main(bench, name, description, declare, measure)
   local parser = make_parser(name, description)
   declare(parser)

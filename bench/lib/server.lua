@@ -89,6 +89,14 @@ function server_methods:command(...)
   return assert(shell.capture(self.cli .. " " .. shell.join { ... }), "redis-cli failed")
 end
 
+--- Makes a script known.
+--- @param file string
+--- @return string   its SHA1
+function server_methods:load_script(file)
+  local sha = shell.capture(("%s -x SCRIPT LOAD <%s"):format(self.cli, shell.quote(file)))
+  return assert(sha and sha:match("^%x+$") and sha, "SCRIPT LOAD failed")
+end
+
 --- @return string   such as "7.0.15"
 function server_methods:version()
   return self:command("INFO", "server"):match("redis_version:([%w.]+)")
