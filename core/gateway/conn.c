@@ -1,12 +1,15 @@
 /* A connection's life: what comes in goes where its phase says, what it has to send goes out once a
  * turn, and it ends once. */
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "addresses.h"
 #include "conn_private.h"
 #include "http.h"
 #include "log.h"
 #include "socket.h"
+#include "tls.h"
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -22,15 +25,23 @@ static void link_conn(gw_conn *c) {
   gw_hold(s->gateway);
 }
 
-gw_conn *gw_conn_new(gw_server *server, int fd, const char *address) {
-  gw_conn *c = mp_calloc(server->gateway->allocator, sizeof *c);
+static gw_conn *make_conn(gw_server *server, int fd) {
+  moonpool_gateway *g = server->gateway;
+  gw_conn *c = mp_calloc(g->allocator, sizeof *c);
   if (!c) return NULL;
-  if (uv_poll_init_socket(server->gateway->loop, &c->poll, fd)) {
-    mp_free(server->gateway->allocator, c);
-    return NULL;
-  }
   c->server = server;
   c->fd = fd;
+  c->is_https = g->tls != NULL;
+  if (g->tls) c->tls = gw_tls_stream_new(g->tls, c);
+  if ((c->tls || !g->tls) && !uv_poll_init_socket(g->loop, &c->poll, fd)) return c;
+  gw_tls_stream_free(c->tls);
+  mp_free(g->allocator, c);
+  return NULL;
+}
+
+gw_conn *gw_conn_new(gw_server *server, int fd, const char *address) {
+  gw_conn *c = make_conn(server, fd);
+  if (!c) return NULL;
   c->opened = c->since = c->last_in = c->last_out = gw_server_now(server);
   gw_queue_init(&c->queue);
   strncpy(c->address, address, sizeof c->address - 1);
@@ -62,6 +73,7 @@ static void tell_session(gw_conn *c) {
 }
 
 static void unlink_conn(gw_conn *c) {
+  gw_addresses_leave(c);
   *c->link = c->next;
   if (c->next) c->next->link = c->link;
   c->server->gateway->stats.connections--;
@@ -83,6 +95,8 @@ void gw_conn_destroy(gw_conn *c) {
   gw_ws_release(c);
   gw_http_free(c);
   gw_queue_free(c);
+  gw_tls_stream_free(c->tls);
+  c->tls = NULL;
   unlink_conn(c);
   uv_close((uv_handle_t *)&c->poll, on_closed);
   mp_socket_close(c->fd);
@@ -139,9 +153,25 @@ void gw_conn_close(gw_conn *c, unsigned code, const char *reason) {
   gw_conn_enter(c, send_close(c, code, reason) ? GW_PHASE_LINGER : GW_PHASE_CLOSING);
 }
 
+/* Through TLS nothing can be said before its handshake, which is not worth making. */
+void gw_conn_refuse(gw_conn *c, unsigned status) {
+  char text[160];
+  c->server->gateway->stats.refused++;
+  if (c->tls) {
+    gw_conn_destroy(c);
+    return;
+  }
+  int len = snprintf(text, sizeof text,
+                     "HTTP/1.1 %u %s\r\nConnection: close\r\nRetry-After: 5\r\n"
+                     "Content-Length: 0\r\n\r\n",
+                     status, gw_http_reason(status));
+  (void)gw_queue_copy(c, text, (size_t)len);
+  gw_conn_linger(c);
+}
+
 /* ---- what comes in ------------------------------------------------------------------------ */
 
-static void feed(gw_conn *c, const char *data, size_t len) {
+void gw_conn_feed(gw_conn *c, const char *data, size_t len) {
   if (c->phase == GW_PHASE_HTTP) {
     size_t used = gw_http_feed(c, data, len);
     data += used;
@@ -162,6 +192,27 @@ static void on_eof(gw_conn *c) {
   gw_conn_touch(c);
 }
 
+/* Whoever speaks HTTP to a port of TLS is told so, in HTTP. */
+static int is_plain_http(const gw_conn *c, const char *data) {
+  return !gw_tls_is_shaken(c->tls) && c->bytes_in == 0 && data[0] >= 'A' && data[0] <= 'Z';
+}
+
+static void take_encrypted(gw_conn *c, const char *data, size_t len) {
+  static const char hint[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+                             "Content-Type: text/plain\r\nContent-Length: 30\r\n\r\n"
+                             "This port takes TLS: https://\n";
+  if (len && is_plain_http(c, data)) {
+    (void)mp_socket_send(c->fd, hint, sizeof hint - 1);
+    gw_conn_destroy(c);
+    return;
+  }
+  int error = gw_tls_feed(c->tls, data, len);
+  if (error == UV_EOF)
+    on_eof(c);
+  else if (error)
+    gw_conn_destroy(c);
+}
+
 static void on_readable(gw_conn *c) {
   gw_server *s = c->server;
   ssize_t got = mp_socket_recv(c->fd, s->scratch, GW_SCRATCH);
@@ -175,9 +226,12 @@ static void on_readable(gw_conn *c) {
     return;
   }
   c->last_in = gw_server_now(s);
+  if (c->tls)
+    take_encrypted(c, s->scratch, (size_t)got);
+  else
+    gw_conn_feed(c, s->scratch, (size_t)got);
   c->bytes_in += (uint64_t)got;
   s->gateway->stats.bytes_in += (uint64_t)got;
-  feed(c, s->scratch, (size_t)got);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -189,7 +243,9 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   if (events & UV_WRITABLE) {
     c->is_blocked = 0;
     gw_conn_touch(c);
+    if (c->tls && !gw_tls_is_shaken(c->tls)) take_encrypted(c, NULL, 0);
   }
+  if (c->phase == GW_PHASE_GONE) return;
   if (events & UV_READABLE) on_readable(c);
   if (c->phase != GW_PHASE_GONE) gw_conn_watch(c);
 }
@@ -229,6 +285,7 @@ static void on_empty(gw_conn *c) {
   if (c->phase == GW_PHASE_HTTP && c->is_eof && !c->has_request) {
     gw_conn_destroy(c);
   } else if (c->phase == GW_PHASE_LINGER) {
+    if (!c->is_shut && c->tls) gw_tls_shut(c->tls);
     if (!c->is_shut) shutdown(c->fd, SHUT_WR);
     c->is_shut = 1;
     if (c->is_eof) gw_conn_destroy(c);

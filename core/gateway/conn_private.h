@@ -81,12 +81,18 @@ static inline const moonpool_allocator *gw_conn_allocator(const gw_conn *c) {
 /* Takes over a socket that does not block. NULL without memory; `fd` is still the caller's then. */
 gw_conn *gw_conn_new(gw_server *server, int fd, const char *address);
 
+/* Turns away a connection that is over a limit, before its first request. */
+void gw_conn_refuse(gw_conn *conn, unsigned status);
+
 /* Ends it without a word: tells the session, closes the socket. Never from inside a function of the
  * session's. */
 void gw_conn_destroy(gw_conn *conn);
 
 /* Its next phase; the one before is left. */
 void gw_conn_enter(gw_conn *conn, gw_phase phase);
+
+/* What the peer says, decrypted. */
+void gw_conn_feed(gw_conn *conn, const char *data, size_t len);
 
 /* Sends what is queued, then shuts down; what comes is dropped. */
 void gw_conn_linger(gw_conn *conn);
@@ -97,6 +103,14 @@ void gw_conn_watch(gw_conn *conn);
 /* To be looked at by gw_conn_turn before the loop waits. */
 void gw_conn_touch(gw_conn *conn);
 void gw_conn_turn(gw_conn *conn);
+
+/* ---- client_address.c ---- */
+
+/* May the connection come? What is known of a proxy's clients is what their requests say. */
+int gw_client_accept(gw_conn *conn);
+
+/* With a request's head complete: whose is it? 0: of an address that has too many connections. */
+int gw_client_find(gw_conn *conn);
 
 /* ---- conn_queue.c ---- */
 

@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include "conn_private.h"
+#include "tls.h"
 
 enum { MAX_PARTS = 64 }; /* in one write */
 
@@ -127,8 +128,24 @@ static void consume(gw_conn *c, size_t len) {
   }
 }
 
+/* TLS makes records of at most 16 KiB; what fits into one is sent as one. */
+static ssize_t write_record(gw_conn *c, size_t *total) {
+  enum { RECORD = 16 * 1024 };
+  struct iovec parts[MAX_PARTS];
+  size_t count = gather(&c->queue, parts, total), len = 0;
+  char *record = c->server->scratch;
+  for (size_t i = 0; i < count && len < RECORD; i++) {
+    size_t part = parts[i].iov_len < RECORD - len ? parts[i].iov_len : RECORD - len;
+    memcpy(record + len, parts[i].iov_base, part);
+    len += part;
+  }
+  *total = len;
+  return gw_tls_send(c->tls, record, len);
+}
+
 /* What was taken: a number of bytes, 0: not now; or an error. */
 static ssize_t write_once(gw_conn *c, size_t *total) {
+  if (c->tls) return write_record(c, total);
   struct iovec parts[MAX_PARTS];
   struct msghdr message = {.msg_iov = parts};
   message.msg_iovlen = gather(&c->queue, parts, total);

@@ -6,6 +6,7 @@
 #include "origins.h"
 #include "proxies.h"
 #include "stand_in.h"
+#include "tls.h"
 
 /* ---- end ---------------------------------------------------------------------------------- */
 
@@ -14,6 +15,7 @@ static void free_gateway(moonpool_gateway *g) {
   moonpool_gateway_cb on_gone = g->on_gone;
   void *ctx = g->gone_ctx;
   gw_server_free(g);
+  gw_tls_free(g);
   gw_proxies_free(g);
   gw_origins_free(g);
   gw_options_free(g);
@@ -46,6 +48,7 @@ static int open_parts(moonpool_gateway *g, const moonpool_gateway_options *optio
   int status = gw_options_copy(g, options, message, size);
   if (!status) status = gw_origins_new(g, message, size);
   if (!status) status = gw_proxies_new(g, message, size);
+  if (!status) status = gw_tls_new(g, message, size);
   if (!status) status = gw_rooms_new(g);
   if (!status) status = gw_server_new(g);
   return status;
@@ -96,19 +99,4 @@ size_t moonpool_gateway_revoke(moonpool_gateway *g, moonpool_bytes user, const c
 
 void moonpool_gateway_get_stats(const moonpool_gateway *g, moonpool_gateway_stats *stats) {
   *stats = g->stats;
-}
-
-/* ---- draining ----------------------------------------------------------------------------- */
-
-static void restart(gw_conn *c, void *ctx) {
-  (void)ctx;
-  gw_conn_close(c, GW_CLOSE_RESTART, "the gateway restarts");
-}
-
-void moonpool_gateway_drain(moonpool_gateway *g, uint64_t spread, moonpool_gateway_cb cb,
-                            void *ctx) {
-  (void)spread, (void)cb, (void)ctx;
-  g->is_draining = 1;
-  gw_listeners_close(g->server);
-  gw_conn_each(g, restart, NULL);
 }

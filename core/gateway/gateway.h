@@ -8,6 +8,7 @@ struct gw_server; /* listeners and connections: server.c */
 struct gw_rooms;  /* open rooms: rooms.c */
 struct gw_origins;
 struct gw_proxies;
+struct gw_tls;
 
 struct moonpool_gateway {
   moonpool *client;
@@ -19,6 +20,7 @@ struct moonpool_gateway {
   struct gw_rooms *rooms;
   struct gw_origins *origins;
   struct gw_proxies *proxies;
+  struct gw_tls *tls; /* NULL: none */
   int is_draining, is_closing;
   unsigned holds; /* who needs this memory still: see gw_hold */
   moonpool_gateway_cb on_gone;

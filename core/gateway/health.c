@@ -25,7 +25,3 @@ void gw_serve_readyz(gw_conn *c) {
   else
     answer(c, 200, "ready\n");
 }
-
-void gw_serve_metrics(gw_conn *c) {
-  answer(c, 200, "");
-}

@@ -1,6 +1,7 @@
 /* Reads requests: their heads and bodies up to the limits, one request at a time. What comes while
  * one is being answered is held, and nothing more is read. */
 #include "http.h"
+#include "tls.h"
 
 /* ---- the parser's callbacks --------------------------------------------------------------- */
 
@@ -228,7 +229,7 @@ uint64_t gw_http_due(const gw_conn *c) {
 void gw_http_on_due(gw_conn *c, uint64_t now) {
   gw_http *h = c->http;
   (void)now;
-  if (c->queue.count || (h && h->is_answered)) {
+  if (c->queue.count || (h && h->is_answered) || (c->tls && !gw_tls_is_shaken(c->tls))) {
     gw_conn_destroy(c);
     return;
   }

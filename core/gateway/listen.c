@@ -23,28 +23,34 @@ typedef struct gw_listener {
 
 /* ---- accepting ---------------------------------------------------------------------------- */
 
-static void refuse(gw_server *s, int fd, const char *response) {
+/* Who is over max_connections is still told so, if there are not too many of them. */
+enum { TURNED_AWAY = 64 };
+
+static int is_over(const moonpool_gateway *g, size_t more) {
+  size_t max = g->options.max_connections;
+  return max && g->stats.connections >= max + more;
+}
+
+static void drop(gw_server *s, int fd) {
   s->gateway->stats.refused++;
-  (void)mp_socket_send(fd, response, strlen(response));
-  shutdown(fd, SHUT_WR);
   mp_socket_close(fd);
 }
 
 static void admit(gw_server *s, int fd, const struct sockaddr *peer) {
-  static const char full[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-                             "Retry-After: 5\r\nContent-Length: 0\r\n\r\n";
-  const moonpool_gateway_options *o = &s->gateway->options;
+  moonpool_gateway *g = s->gateway;
+  int is_full = is_over(g, 0);
   char address[GW_ADDRESS_SIZE];
-  if (o->max_connections && s->gateway->stats.connections >= o->max_connections) {
-    refuse(s, fd, full);
-    return;
-  }
   gw_bind_host(peer, address, sizeof address);
   if (peer->sa_family != AF_UNIX) mp_socket_tune(fd);
-  if (gw_conn_new(s, fd, address))
-    s->gateway->stats.accepted++;
+  gw_conn *c = is_over(g, TURNED_AWAY) ? NULL : gw_conn_new(s, fd, address);
+  if (!c)
+    drop(s, fd);
+  else if (is_full)
+    gw_conn_refuse(c, 503);
+  else if (!gw_client_accept(c))
+    gw_conn_refuse(c, 429);
   else
-    refuse(s, fd, full);
+    g->stats.accepted++;
 }
 
 /* There are no descriptors left: one is kept for this, to take who waits off the list and turn him

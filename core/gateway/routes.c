@@ -4,7 +4,6 @@
 #include "health.h"
 #include "http.h"
 #include "page.h"
-#include "proxies.h"
 
 static int is(moonpool_bytes text, const char *other) {
   return text.len == strlen(other) && memcmp(text.data, other, text.len) == 0;
@@ -80,16 +79,6 @@ static const route *find_route(moonpool_bytes path) {
   return NULL;
 }
 
-/* Of the peer, or of what a trusted proxy says of it. */
-static void find_client(gw_conn *c) {
-  moonpool_bytes address, peer = {c->address, strlen(c->address)};
-  moonpool_bytes forwarded = gw_http_field(c->http, "x-forwarded-for", NULL);
-  if (!gw_proxies_client(c->server->gateway->proxies, peer, forwarded, &address)) return;
-  size_t len = address.len < sizeof c->address - 1 ? address.len : sizeof c->address - 1;
-  memmove(c->address, address.data, len);
-  c->address[len] = '\0';
-}
-
 unsigned gw_route_check(gw_http *h) {
   unsigned hosts;
   (void)gw_http_field(h, "host", &hosts);
@@ -99,7 +88,10 @@ unsigned gw_route_check(gw_http *h) {
   if (expect.data && !gw_http_is(expect, "100-continue")) return 417;
   size_t max = gw_conn_options(h->conn)->max_message;
   if (GW_PARSER_HAS_LENGTH(&h->parser) && max && h->parser.content_length > max) return 413;
-  if (!gw_parser_has_body(&h->parser)) return 0;
+  if (!gw_parser_has_body(&h->parser)) {
+    int is_post = gw_parser_method(&h->parser) == HTTP_POST;
+    return is_post && !GW_PARSER_HAS_LENGTH(&h->parser) ? 411 : 0;
+  }
   if (expect.data && gw_queue_copy(h->conn, "HTTP/1.1 100 Continue\r\n\r\n", 25)) return 503;
   return 0;
 }
@@ -123,7 +115,11 @@ static void refuse_method(gw_conn *c, unsigned methods) {
 void gw_route(gw_conn *c) {
   moonpool_bytes path = gw_http_path(c->http);
   unsigned method = gw_parser_method(&c->http->parser);
-  find_client(c);
+  if (!gw_client_find(c)) {
+    c->server->gateway->stats.refused++;
+    gw_http_refuse(c, 429, NULL);
+    return;
+  }
   const route *found = find_route(path);
   const gw_page_file *file = found || !path.len ? NULL : find_file(c, path);
   unsigned methods = found || file ? GW_GET | GW_HEAD : gw_route_room_methods(path);

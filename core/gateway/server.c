@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "addresses.h"
 #include "conn_private.h"
 #include "log.h"
 
@@ -40,7 +41,10 @@ static void start_handles(gw_server *s) {
   s->prepare.data = s;
   uv_prepare_start(&s->prepare, on_prepare);
   uv_unref((uv_handle_t *)&s->prepare);
-  for (int i = 0; i < 3; i++) gw_hold(s->gateway);
+  uv_timer_init(loop, &s->drain.timer);
+  s->drain.timer.data = s;
+  gw_lag_start(&s->lag, loop);
+  for (int i = 0; i < 5; i++) gw_hold(s->gateway); /* see gw_server_stop */
 }
 
 int gw_server_new(moonpool_gateway *gateway) {
@@ -48,7 +52,8 @@ int gw_server_new(moonpool_gateway *gateway) {
   if (!s) return MOONPOOL_ENOMEM;
   s->gateway = gateway;
   s->scratch = mp_alloc(gateway->allocator, GW_SCRATCH);
-  if (!s->scratch) {
+  if (!s->scratch || gw_addresses_new(s)) {
+    mp_free(gateway->allocator, s->scratch);
     mp_free(gateway->allocator, s);
     return MOONPOOL_ENOMEM;
   }
@@ -84,10 +89,12 @@ void gw_server_stop(moonpool_gateway *gateway) {
     gw_conn_turn(c);
   }
   s->dirty = NULL;
-  uv_prepare_stop(&s->prepare);
+  gw_drain_end(s);
   close_handle(s, (uv_handle_t *)&s->prepare);
   close_handle(s, (uv_handle_t *)&s->idle);
   close_handle(s, (uv_handle_t *)&s->wheel.deadline.timer);
+  close_handle(s, (uv_handle_t *)&s->drain.timer);
+  close_handle(s, (uv_handle_t *)&s->lag.timer);
   if (s->reserve >= 0) close(s->reserve);
   s->reserve = -1;
 }
@@ -97,6 +104,7 @@ void gw_server_free(moonpool_gateway *gateway) {
   gateway->server = NULL;
   if (!s) return;
   gw_ws_readers_free(s);
+  gw_addresses_free(s);
   mp_free(gateway->allocator, s->scratch);
   mp_free(gateway->allocator, s);
 }

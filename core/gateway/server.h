@@ -3,6 +3,8 @@
 #define GW_SERVER_H
 
 #include "conn.h"
+#include "drain.h"
+#include "lag.h"
 #include "wheel.h"
 
 struct gw_listener;
@@ -15,6 +17,9 @@ typedef struct gw_server {
   uv_prepare_t prepare; /* writes what the turn has put into queues, before the loop waits */
   uv_idle_t idle;       /* active while something is to be written: then the loop does not wait */
   gw_wheel wheel;
+  gw_drain drain;
+  gw_lag lag;
+  struct gw_addresses *addresses; /* NULL: they are not counted */
   struct gw_listener *listeners;
   gw_conn *conns;
   gw_conn *dirty, *dirty_last;  /* to be looked at by on_prepare */
