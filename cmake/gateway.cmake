@@ -74,7 +74,8 @@ set(gateway_libraries moonpool_wslay moonpool_http PkgConfig::JANSSON moonpool_o
 
 # What of the core the gateway uses besides its API is hidden in libmoonpool.so: here is another copy.
 add_library(moonpool_gateway SHARED $<TARGET_OBJECTS:moonpool_gateway_objects>
-                                    core/src/mem.c core/src/deadline.c core/src/socket.c)
+                                    core/src/mem.c core/src/deadline.c core/src/socket.c
+                                    core/src/room_body.c)
 set_target_properties(moonpool_gateway PROPERTIES
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} OUTPUT_NAME moonpool-gateway
   C_VISIBILITY_PRESET hidden)

@@ -5,7 +5,7 @@
 #include "mem.h"
 #include "origins.h"
 #include "proxies.h"
-#include "stand_in.h"
+#include "rooms.h"
 #include "tls.h"
 
 /* ---- end ---------------------------------------------------------------------------------- */
@@ -14,6 +14,7 @@ static void free_gateway(moonpool_gateway *g) {
   const moonpool_allocator *allocator = g->allocator;
   moonpool_gateway_cb on_gone = g->on_gone;
   void *ctx = g->gone_ctx;
+  gw_rooms_free(g);
   gw_server_free(g);
   gw_tls_free(g);
   gw_proxies_free(g);
@@ -29,7 +30,7 @@ void gw_release(moonpool_gateway *g) {
 
 void gw_gateway_end(moonpool_gateway *g) {
   gw_server_stop(g);
-  gw_rooms_free(g);
+  gw_rooms_stop(g);
   gw_release(g);
 }
 

@@ -6,6 +6,7 @@
 #include "addresses.h"
 #include "conn_private.h"
 #include "log.h"
+#include "rooms.h"
 
 /* ---- turns -------------------------------------------------------------------------------- */
 
@@ -20,6 +21,7 @@ void gw_server_wake(gw_server *s) {
 /* The list is detached first: who writes into another's queue now puts it on the next one. */
 static void on_prepare(uv_prepare_t *prepare) {
   gw_server *s = prepare->data;
+  gw_rooms_flush(s->gateway);
   gw_conn *c = s->dirty;
   s->dirty = s->dirty_last = NULL;
   uv_idle_stop(&s->idle);
