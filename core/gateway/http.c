@@ -119,6 +119,7 @@ static void begin(gw_http *h) {
   mp_buf_clear(&h->head, 4096);
   mp_buf_clear(&h->fields, 4096);
   mp_buf_clear(&h->body, 4096);
+  gw_lint_init(&h->lint);
   h->target_len = h->head_bytes = 0;
   h->is_in_value = h->is_head_done = 0;
   h->refused = 0;
@@ -139,11 +140,24 @@ static void fail(gw_http *h, gw_parsed parsed) {
   gw_http_refuse(h->conn, status, NULL);
 }
 
+/* Of what the parser has taken; otherwise h->refused says what is wrong, whatever it said. */
+static int check_form(gw_http *h, const char *data, size_t len) {
+  size_t max = gw_conn_options(h->conn)->max_message;
+  if (!gw_lint_feed(&h->lint, data, len, (h->parser.flags & F_CHUNKED) != 0))
+    h->refused = 400;
+  else if (max && gw_lint_chunk(&h->lint) > max)
+    h->refused = 413;
+  else
+    return 1;
+  return 0;
+}
+
 static gw_parsed feed_part(gw_http *h, const char *data, size_t len, size_t *used) {
   size_t room = room_of_head(h);
   int was_done = h->is_head_done;
   gw_parsed parsed = gw_parser_feed(&h->parser, &settings, data, len < room ? len : room, used);
   if (!was_done) h->head_bytes += *used;
+  if (!check_form(h, data, *used)) return GW_PARSED_BAD;
   if (parsed != GW_PARSED_MORE || h->is_head_done || room > *used) return parsed;
   h->refused = h->fields.len ? 431 : 414;
   return GW_PARSED_BAD;

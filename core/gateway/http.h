@@ -3,6 +3,7 @@
 #define GW_HTTP_H
 
 #include "conn_private.h"
+#include "http_lint.h"
 #include "http_shim.h"
 
 /* A header field; offsets into `head`, as that may move. */
@@ -12,6 +13,7 @@ typedef struct gw_field {
 
 typedef struct gw_http {
   gw_parser parser;
+  gw_lint lint;
   gw_conn *conn;
   mp_buf head;   /* the request's target, then the names and values of its fields */
   mp_buf fields; /* gw_field */

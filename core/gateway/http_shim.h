@@ -62,7 +62,7 @@ static inline const char *gw_parser_method_name(unsigned method) {
 
 typedef http_parser gw_parser;
 typedef http_parser_settings gw_parser_settings;
-enum { GW_PARSER_REFUSE = 1 };
+enum { GW_PARSER_REFUSE = -1 }; /* 1 would mean of on_headers_complete: there is no body */
 
 static inline void gw_parser_init(gw_parser *p, const gw_parser_settings *settings, void *data) {
   (void)settings;

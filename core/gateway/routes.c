@@ -79,11 +79,20 @@ static const route *find_route(moonpool_bytes path) {
   return NULL;
 }
 
+/* RFC 9112, 6.1: of the codings only chunked is known here; what another would end where, is not.
+ */
+static int has_strange_coding(const gw_http *h) {
+  unsigned count;
+  moonpool_bytes coding = gw_http_field(h, "transfer-encoding", &count);
+  return count > 1 || (count && (!gw_http_is(coding, "chunked") || !h->parser.http_minor));
+}
+
 unsigned gw_route_check(gw_http *h) {
   unsigned hosts;
   (void)gw_http_field(h, "host", &hosts);
   if (h->parser.http_major != 1) return 505;
   if (hosts > 1 || (!hosts && h->parser.http_minor > 0)) return 400;
+  if (has_strange_coding(h)) return 400;
   moonpool_bytes expect = gw_http_field(h, "expect", NULL);
   if (expect.data && !gw_http_is(expect, "100-continue")) return 417;
   size_t max = gw_conn_options(h->conn)->max_message;
