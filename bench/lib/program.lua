@@ -16,9 +16,10 @@ function program.count(text)
   return nil, ("'%s' is no whole number above 0"):format(text)
 end
 
-local function make_parser(name, description)
+local function make_parser(name, description, rounds)
   local parser = argparse("bench/" .. name, description)
-  parser:option("--rounds", "Rounds; each runs every peer once.", "5"):convert(program.count)
+  parser:option("--rounds", "Rounds; each runs every peer once.", rounds or "5")
+    :convert(program.count)
   parser:option("--build", "Build folder with moonpool in it (default: build/ of the tree).")
   parser:option("--tcp", "Port of 127.0.0.1 for the private Redis (default: a Unix socket).")
     :convert(program.count)
@@ -85,8 +86,9 @@ end
 --- @param declare fun(parser: table)       adds the benchmark's own options
 --- @param measure fun(run: table): table   { title, peers, rows (or tables: several), limits,
 ---                                         notes? }
-function program.main(bench, name, description, declare, measure)
-  local parser = make_parser(name, description)
+--- @param rounds string?                   when not told; "5" otherwise
+function program.main(bench, name, description, declare, measure, rounds)
+  local parser = make_parser(name, description, rounds)
   declare(parser)
   local is_ok, options = parser:pparse()
   if not is_ok then

@@ -31,7 +31,7 @@ local function parse_result(line)
   local sample = { count = tonumber(count) }
   sample.cpu = tonumber(cpu) / sample.count
   sample.wall = tonumber(wall) / sample.count
-  for name, value in rest:gmatch("([%w_]+)=([%d.]+)") do sample[name] = tonumber(value) end
+  for name, value in rest:gmatch("([%w_]+)=(-?[%d.]+)") do sample[name] = tonumber(value) end
   return sample
 end
 
