@@ -9,19 +9,21 @@
 #include <fcntl.h>
 #include <moonpool_gateway.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "test.h"
 
-enum { DEADLINE = 60000, TICK = 5, HEARD = 256 * 1024 };
+enum { DEADLINE = 60000, TICK = 1, HEARD = 256 * 1024 };
 
 typedef struct fixture {
   uv_loop_t loop;
   uv_timer_t tick; /* so that no turn of the loop lasts long */
   uint64_t deadline;
   int is_late;
+  unsigned turns;
   test_heap heap;
   moonpool_options client_options;
   moonpool_gateway_options options; /* to be changed before open_gateway */
@@ -31,12 +33,19 @@ typedef struct fixture {
   int port;
   int gone; /* callbacks of moonpool_gateway_close */
   int client_gone;
+  void *more; /* of a fixture on top of this one */
 } fixture;
+
+/* One turn of the loop. Both ends are on it, so that most turns have something to do: it waits in
+ * few of them only. */
+static inline void turn(fixture *f) {
+  uv_run(&f->loop, ++f->turns % 16 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+}
 
 /* Runs the loop until `condition` holds; past the deadline the test fails. */
 #define RUN_UNTIL(f, condition)                                                                    \
   do {                                                                                             \
-    while (!(condition) && !(f)->is_late) uv_run(&(f)->loop, UV_RUN_ONCE);                         \
+    while (!(condition) && !(f)->is_late) turn(f);                                                 \
     CHECK(condition);                                                                              \
   } while (0)
 
@@ -45,7 +54,7 @@ static inline void on_tick(uv_timer_t *timer) {
   if (uv_now(&f->loop) > f->deadline) f->is_late = 1;
 }
 
-static inline void set_up(fixture *f) {
+static inline void set_up_loop(fixture *f) {
   memset(f, 0, sizeof *f);
   test_heap_init(&f->heap, 0);
   if (uv_loop_init(&f->loop)) abort();
@@ -58,6 +67,15 @@ static inline void set_up(fixture *f) {
   f->client_options.allocator = &f->heap.allocator;
   moonpool_gateway_options_init(&f->options);
   f->options.ctx = f;
+}
+
+#ifndef SET_UP_MORE
+#define SET_UP_MORE(f) ((void)(f))
+#endif
+
+static inline void set_up(fixture *f) {
+  set_up_loop(f);
+  SET_UP_MORE(f);
 }
 
 static inline int open_client(fixture *f) {
@@ -153,6 +171,8 @@ static inline peer *peer_connect(fixture *f) {
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connect(fd, (struct sockaddr *)&a, sizeof a)) abort();
+  int on = 1;
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return peer_adopt(f, fd);
 }
 
@@ -213,8 +233,7 @@ static inline void peer_forget(peer *p) {
 
 #define EXPECT(p, text)                                                                            \
   do {                                                                                             \
-    while (!peer_has((p), (text)) && !(p)->is_over && !(p)->f->is_late)                            \
-      uv_run(&(p)->f->loop, UV_RUN_ONCE);                                                          \
+    while (!peer_has((p), (text)) && !(p)->is_over && !(p)->f->is_late) turn((p)->f);              \
     if (!peer_has((p), (text))) printf("  heard: %s\n", (p)->heard);                               \
     CHECK(peer_has((p), (text)));                                                                  \
   } while (0)
@@ -283,9 +302,9 @@ static inline unsigned peer_next(peer *p, char *text, size_t size) {
   unsigned opcode = 0;
   const char *data = NULL;
   size_t len = 0, used = 0;
-  text[0] = '\0';
+  memset(text, 0, size);
   while (!(used = first_frame(p, &opcode, &data, &len)) && !p->is_over && !p->f->is_late)
-    uv_run(&p->f->loop, UV_RUN_ONCE);
+    turn(p->f);
   if (!used) return 0;
   size_t kept = len < size - 1 ? len : size - 1;
   memcpy(text, data, kept);

@@ -1,5 +1,5 @@
 /* The way from a TCP connection to a WebSocket, and pages. */
-#include "gateway_fixture.h"
+#include "wire_fixture.h"
 
 TEST(a_socket_opens_and_closes) {
   fixture f;
@@ -14,7 +14,7 @@ TEST(a_socket_opens_and_closes) {
   CHECK_INT(stats_of(&f).sockets, 1);
   peer_close(p);
   RUN_UNTIL(&f, stats_of(&f).connections == 0);
-  tear_down(&f);
+  tear_down_wire(&f);
 }
 
 TEST(a_close_is_returned) {
@@ -33,7 +33,7 @@ TEST(a_close_is_returned) {
   CHECK_INT(peer_close_code(p), 1000);
   EXPECT_END(p);
   peer_close(p);
-  tear_down(&f);
+  tear_down_wire(&f);
 }
 
 TEST(requests_are_answered_one_after_the_other) {
@@ -48,7 +48,7 @@ TEST(requests_are_answered_one_after_the_other) {
   char *first = strstr(p->heard, "HTTP/1.1 200 OK"), *second = strstr(p->heard, "HTTP/1.1 404 ");
   CHECK(first == p->heard && second > first && strstr(second, "HTTP/1.1 200 OK"));
   peer_close(p);
-  tear_down(&f);
+  tear_down_wire(&f);
 }
 
 static const test_case tests[] = {
