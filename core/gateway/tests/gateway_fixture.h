@@ -16,7 +16,7 @@
 
 #include "test.h"
 
-enum { DEADLINE = 60000, TICK = 1, HEARD = 256 * 1024 };
+enum { DEADLINE = 20000, TICK = 1, HEARD = 256 * 1024 };
 
 typedef struct fixture {
   uv_loop_t loop;

@@ -55,7 +55,7 @@ static const row rows[] = {
      "405",
      {"Allow: GET\r\n"}},
     {"head of events", "HEAD /rooms/a/events HTTP/1.1\r\nHost: localhost\r\n" LAST, "405", {0}},
-    {"connect", "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", "404", {0}},
+    {"connect", "CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n" LAST, "404", {0}},
     {"unknown expectation", GET("/healthz") "Expect: cake\r\n\r\n", "417", {0}},
     {"a body of a known length",
      POST("/rooms/a/messages") "Content-Length: 4\r\n" LAST "abcd",
@@ -126,7 +126,8 @@ static const row rows[] = {
     {"a short key", GET("/socket") WS "Sec-WebSocket-Key: YWJj\r\n" LAST, "400", {0}},
     {"two keys", GET("/socket") WS KEY KEY LAST, "400", {0}},
     {"upgrade by HTTP/1.0",
-     "GET /socket HTTP/1.0\r\nHost: localhost\r\n" WS KEY "\r\n",
+     "GET /socket HTTP/1.0\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+     "Sec-WebSocket-Version: 13\r\n" KEY "\r\n",
      "426",
      {0}},
     {"upgrade by POST", POST("/socket") WS KEY "Content-Length: 0\r\n" LAST, "405", {0}},
@@ -168,7 +169,8 @@ static void run_row(fixture *f, const row *r, int is_slow) {
     CHECK_INT(p->is_over, 1);
   }
   read_statuses(p, statuses, sizeof statuses);
-  if (strcmp(statuses, r->statuses) || !has_all(p, r)) printf("  %s: %s\n", r->name, p->heard);
+  if (f->is_late || strcmp(statuses, r->statuses) || !has_all(p, r))
+    printf("  %s: %s\n", r->name, p->heard);
   CHECK_STR(statuses, r->statuses);
   CHECK(has_all(p, r));
   peer_close(p);
@@ -178,7 +180,8 @@ static void run_rows(int is_slow) {
   fixture f;
   set_up(&f);
   open_gateway(&f);
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) run_row(&f, &rows[i], is_slow);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows && !f.is_late; i++)
+    run_row(&f, &rows[i], is_slow);
   RUN_UNTIL(&f, stats_of(&f).connections == 0);
   tear_down_wire(&f);
 }
