@@ -42,6 +42,7 @@ __attribute__((visibility("default"))) int luaopen_moonpool_core(lua_State *L);
 int luaopen_moonpool_core(lua_State *L) {
   lua_settop(L, 0);
   mp_runtime *rt = mp_runtime_new(L);
+  mp_open_bridge(L, rt);
   mp_open_dispatch(L, rt, 1);
   mp_open_subscription(L, 1);
   mp_open_message(L, 1);

@@ -203,6 +203,11 @@ void mp_dispatcher_failed(mp_task *dispatcher);
 /* Dispatches the mailboxes that are due. */
 void mp_dispatch_due(mp_runtime *rt);
 
+/* ---- bridge.c ---- */
+
+/* Puts the bridge to moonpool's other modules into the registry. */
+void mp_open_bridge(lua_State *L, mp_runtime *rt);
+
 /* ---- the other handles ---- */
 
 void mp_open_timer(lua_State *L, int runtime_index);

@@ -1,0 +1,178 @@
+--- Rooms for browsers: an HTTP and WebSocket server on moonpool's loop. docs/gateway.md is the
+--- manual of what it speaks and of its options.
+local core = require "moonpool.gateway.core"
+local moonpool = require "moonpool"
+local system = require("moonpool.core").system
+
+local gateway = { bind = core.bind, version = core.version }
+
+---@class moonpool.gateway
+---@field package handle table of the core
+local methods = {}
+local mt = { __name = "moonpool.gateway", __index = methods }
+
+-- ---- hooks -------------------------------------------------------------------------------------
+
+-- What a hook that failed tells its user; the error itself goes to the error hook.
+local INTERNAL = "internal error"
+
+-- Runs the hook in a task of its own, and has `answer` make the ticket's answer of its results.
+local function judge(hook, answer)
+  return function(ticket, request)
+    moonpool.spawn(function()
+      local function settle(ok, ...)
+        if ok then return answer(ticket, request, ...) end
+        ticket:reject(INTERNAL, "ESCRIPT")
+        error(..., 0)
+      end
+      settle(xpcall(hook, debug.traceback, request))
+    end)
+  end
+end
+
+local function reject(ticket, reason, code, otherwise)
+  ticket:reject(tostring(reason or otherwise), code)
+end
+
+local function answer_authenticate(ticket, _, user, grant, code)
+  if not user then return reject(ticket, grant, code or "EAUTH", "not let in") end
+  grant = grant or {}
+  ticket:allow { user = user, rooms = grant.rooms or { "*" }, expires = grant.expires }
+end
+
+local function answer_join(ticket, _, is_allowed, reason, code)
+  if not is_allowed then return reject(ticket, reason, code, "not let in") end
+  ticket:allow()
+end
+
+local function answer_say(ticket, _, text, reason, code)
+  if not text then return reject(ticket, reason, code, "rejected") end
+  ticket:allow { text = type(text) == "string" and text or nil }
+end
+
+local ANSWERS = { authenticate = answer_authenticate, join = answer_join, say = answer_say }
+
+-- ---- opening -----------------------------------------------------------------------------------
+
+---@class moonpool.gateway.request
+---@field address string the client's, without a port; "" of a Unix socket
+---@field user string? authenticate: the name that is asked for
+---@field room string? join, say
+---@field text string? say
+---@field type string? say: "action", or nil
+---@field token string? authenticate
+---@field origin string? authenticate
+
+---@class moonpool.gateway.options every limit is in docs/gateway.md; times are seconds
+---@field redis? string|table URL, or options of moonpool.connect
+---@field listen? string|string[] "127.0.0.1:8080", "[::1]:0", "unix:/run/x.sock"
+---@field fds? integer[] descriptors of gateway.bind, which become the gateway's
+---@field room? table options of its rooms, as of client:room
+---@field secret? string of HS256 tokens, 32 bytes at least
+---@field authenticate? fun(request: moonpool.gateway.request): string?, table|string? user and
+--- { rooms =, expires = }, or nil and a reason; rooms are all when not given
+---@field join? fun(request: moonpool.gateway.request): boolean?, string? true, or nil and a reason
+---@field say? fun(request: moonpool.gateway.request): string|true|nil, string? true, another text,
+--- or nil and a reason
+---@field log? fun(level: string, event: string, fields: string) `fields`: a JSON object
+---@field metrics? fun(): string more lines for /metrics
+---@field origins? string[]
+---@field proxies? string[]
+---@field tls_cert? string path of a PEM file
+---@field tls_key? string
+---@field overflow? string|table[] "gap", "conflate", "disconnect", or a list of { pattern, one of
+--- these }
+---@field page? boolean false: no chat page
+
+local OWN = { listen = true, fds = true, ready = true }
+
+local function core_options(options, ready)
+  local all = { ready = ready }
+  for name, value in pairs(options) do
+    local answer = ANSWERS[name]
+    if answer and type(value) == "function" then value = judge(value, answer) end
+    if not OWN[name] then all[name] = value end
+  end
+  return all
+end
+
+local function listen_at_all(handle, options)
+  local listen = options.listen or {}
+  for _, address in ipairs(type(listen) == "table" and listen or { listen }) do
+    local ok, message, code = handle:listen(address)
+    if not ok then return nil, message, code end
+  end
+  for _, fd in ipairs(options.fds or {}) do
+    local ok, message, code = handle:listen(nil, fd)
+    if not ok then return nil, message, code end
+  end
+  return true
+end
+
+--- Opens a gateway with a connection of its own to Redis, which is awaited, and listens.
+---@param options moonpool.gateway.options
+---@return moonpool.gateway? gateway
+---@return string? message
+---@return string? code
+function gateway.open(options)
+  if type(options) ~= "table" then
+    error(("gateway.open: a table of options is needed, not %s"):format(type(options)), 2)
+  end
+  local latch, problem, problem_code = system.latch(), nil, nil
+  local handle, message, code = core.open(core_options(options, function(why, why_code)
+    problem, problem_code = why, why_code
+    latch:open()
+  end))
+  if not handle then return nil, message, code end
+  latch:wait()
+  local ok = not problem
+  if ok then
+    ok, problem, problem_code = listen_at_all(handle, options)
+  end
+  if ok then return setmetatable({ handle = handle }, mt) end
+  handle:close()
+  return nil, problem, problem_code
+end
+
+-- ---- methods -----------------------------------------------------------------------------------
+
+--- Where it listens: "127.0.0.1:8080", "unix:/run/x.sock".
+---@return string[]
+function methods:addresses() return self.handle:addresses() end
+
+--- What is open now, and what was counted since the start; the names are those of /metrics.
+---@return table<string, integer>?, string? message, string? code
+function methods:stats() return self.handle:stats() end
+
+--- Closes a user's connections (close code 4403).
+---@param user string
+---@param reason? string that is told
+---@return integer? count of connections, string? message, string? code
+function methods:revoke(user, reason) return self.handle:revoke(user, reason) end
+
+--- Takes no new connection and closes those that are there (1012: come back), spread over so many
+--- seconds. Awaits that all are gone.
+---@param seconds? number default 1
+---@return true?, string? message, string? code
+function methods:drain(seconds)
+  local latch = system.latch()
+  local ok, message, code = self.handle:drain(seconds or 1, function() latch:open() end)
+  if not ok then return nil, message, code end
+  latch:wait()
+  return true
+end
+
+--- Closes everything at once. Awaits that nothing is left.
+---@return true
+function methods:close()
+  if self.is_closed then return true end
+  self.is_closed = true
+  local latch = system.latch()
+  self.handle:close(function() latch:open() end)
+  latch:wait()
+  return true
+end
+
+mt.__close = function(self) self.handle:close() end
+
+return gateway
