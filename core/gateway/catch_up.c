@@ -36,7 +36,9 @@ static void on_own_event(const moonpool_event *event) {
     return;
   }
   room->holds++;
-  if (member->placed) gw_member_place(member, NULL, NULL);
+  /* Nothing came: who has heard of no message yet goes on from here should its connection end. */
+  if (member->placed)
+    gw_member_place(member, own->type == MOONPOOL_ROOM_LIVE ? &own->id : NULL, NULL);
   if (own->type != MOONPOOL_ROOM_LIVE && gw_session_tell(member->session, room, own) == GW_FULL) {
     gw_member_overflow(member); /* it is fetched again once there is space */
   } else {
