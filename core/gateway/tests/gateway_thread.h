@@ -12,10 +12,11 @@
 typedef struct gateway_thread {
   moonpool_gateway_options options;
   const char *redis_url;
-  const char *address; /* to listen on; any port of 127.0.0.1 */
-  char listens[108];   /* where it does */
-  int port;            /* likewise, of TCP */
-  char message[300];   /* why it did not start */
+  const moonpool_allocator *allocator; /* NULL: the C library's */
+  const char *address;                 /* to listen on; any port of 127.0.0.1 */
+  char listens[108];                   /* where it does */
+  int port;                            /* likewise, of TCP */
+  char message[300];                   /* why it did not start */
   moonpool_gateway *gateway;
   moonpool *client;
   uv_loop_t loop;
@@ -54,6 +55,7 @@ static inline int gateway_thread_open(gateway_thread *g) {
   moonpool_options options;
   moonpool_options_init(&options);
   options.url = g->redis_url;
+  options.allocator = g->allocator;
   int status = moonpool_open(&g->client, &g->loop, &options, g->message, sizeof g->message);
   if (status) return status;
   status = moonpool_gateway_open(&g->gateway, g->client, &g->loop, &g->options, g->message,
