@@ -68,8 +68,10 @@ static void on_closed(uv_handle_t *handle) {
 
 static void tell_session(gw_conn *c) {
   gw_session *session = c->session;
+  if (!session) return;
+  if (c->was_socket) gw_log_close(c); /* while somebody knows whose it was */
   c->session = NULL;
-  if (session) gw_session_closed(session);
+  gw_session_closed(session);
 }
 
 static void unlink_conn(gw_conn *c) {
@@ -87,7 +89,6 @@ static void leave_phase(gw_conn *c) {
 
 void gw_conn_destroy(gw_conn *c) {
   if (c->phase == GW_PHASE_GONE) return;
-  if (c->was_socket) gw_log_close(c);
   leave_phase(c);
   c->phase = GW_PHASE_GONE;
   tell_session(c);

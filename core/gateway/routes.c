@@ -126,6 +126,7 @@ void gw_route(gw_conn *c) {
   unsigned method = gw_parser_method(&c->http->parser);
   if (!gw_client_find(c)) {
     c->server->gateway->stats.refused++;
+    c->http->is_keeping_alive = 0;
     gw_http_refuse(c, 429, NULL);
     return;
   }

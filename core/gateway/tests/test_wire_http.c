@@ -330,6 +330,7 @@ TEST(a_session_may_close_at_once) {
   wire_of(&f)->close_at_open = GW_CLOSE_AUTH;
   peer *p = peer_upgrade(&f);
   CHECK_INT(peer_close_code(p), 4401);
+  peer_frame(p, 0x88, "\x11\x31", 2);
   EXPECT_END(p);
   peer_close(p);
   p = peer_connect(&f);
