@@ -164,7 +164,7 @@ TEST(plain_http_is_told) {
   EXPECT_END(p);
   peer_close(p);
   p = peer_connect(&t.f);
-  peer_say(p, "\x16\x03\x01 this is no ClientHello, whatever it says at first");
+  peer_say_bytes(p, "\x16\x03\x01\x00\x05hello", 10);
   EXPECT_END(p);
   peer_close(p);
   tear_down_tls(&t);
