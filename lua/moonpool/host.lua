@@ -132,6 +132,16 @@ end
 
 methods.reload, methods.reload_one = reloading.reload, reloading.reload_one
 
+--- What the policies say of a request; see moonpool.host.policies. Awaits it.
+---@param event "publish"|"subscribe"
+---@param request moonpool.policy_request
+---@return moonpool.policy_verdict
+function methods:judge(event, request) return self.chain:judge(event, request) end
+
+--- Is there any policy to be asked? There may be some after a reload: then there are always.
+---@return boolean
+function methods:has_policies() return #self.policies > 0 or self.settings.file ~= nil end
+
 -- ---- operating ---------------------------------------------------------------------------------
 
 --- All that are loaded, policies first.

@@ -2,6 +2,7 @@
 local config = require "moonpool.host.config"
 local control = require "moonpool.host.control"
 local host = require "moonpool.host"
+local host_gateway = require "moonpool.host.gateway"
 local log = require "moonpool.host.log"
 local operations = require "moonpool.host.operations"
 local reload_on_change = require "moonpool.host.reload_on_change"
@@ -65,6 +66,12 @@ function run.configure(command)
     :description "Of CPU that a script may take for an event (default: 0.1)."
   command:option("--seed"):argname("N"):convert(to_whole)
     :description "What the scripts' random numbers begin with (default: by chance)."
+  command:option("--listen"):argname("ADDRESS"):count("*")
+    :description "Carry rooms to browsers at HOST:PORT or unix:PATH."
+  command:option("--secret-file"):argname("FILE")
+    :description "The secret of the gateway's tokens (HS256)."
+  command:option("--tls-cert"):argname("FILE"):description "The gateway's certificate (PEM)."
+  command:option("--tls-key"):argname("FILE"):description "Its key."
   command:flag("--watch", "Load scripts anew when their files change.")
   command:flag("--check", "Load everything, tell what it is, and exit.")
   command:flag("-q --quiet", "Say nothing about what runs, on standard error.")
@@ -79,7 +86,8 @@ local function read_config(args)
   return config.read(args.config, {
     files = args.files, policies = args.policy, name = args.name, log = args.log,
     memory = args.memory, budget = args.budget, redis = args.redis, control = args.control,
-    seed = args.seed,
+    seed = args.seed, listen = args.listen, secret_file = args.secret_file,
+    tls_cert = args.tls_cert, tls_key = args.tls_key,
   })
 end
 
@@ -131,10 +139,13 @@ local function some(channels)
   return terminal.neutralise(left > 0 and ("%s and %d more"):format(shown, left) or shown)
 end
 
-local function tell_ready(args, own)
+local function tell_ready(args, own, gateway)
   if args.quiet then return end
   local bots, channels = own:running()
   io.stderr:write("running: ", table.concat(bots, ", "), "\n")
+  for _, address in ipairs(gateway and gateway:addresses() or {}) do
+    io.stderr:write("listening: ", terminal.neutralise(address), "\n")
+  end
   io.stderr:write(("moonpool: ready (%d %s, %s)\n"):format(
     #bots, #bots == 1 and "bot" or "bots", some(channels)))
 end
@@ -176,6 +187,16 @@ local function serve(args, context, worker)
   return server
 end
 
+-- The gateway, if there is to be one.
+local function open_gateway(settings, context, worker)
+  if not settings.gateway then return nil end
+  local fds = worker.settings.listen_fds
+  local gateway, message = host_gateway.open(worker.host, settings.gateway,
+    context:redis_url(), fds)
+  if not gateway then context:fail("gateway: " .. message, EX_CONFIG) end
+  return gateway
+end
+
 local function watch_files(args, context, own, settings)
   local watcher, message = reload_on_change(own, settings, function() return read_config(args) end,
     own.log)
@@ -190,13 +211,15 @@ local function run_scripts(args, context, worker)
   if not ok then context:fail(message) end
   worker.host = own
   local server = serve(args, context, worker)
-  tell_ready(args, own)
+  worker.gateway = open_gateway(settings, context, worker)
+  tell_ready(args, own, worker.gateway)
   worker:ready()
   own:start()
   local watcher = args.watch and watch_files(args, context, own, settings)
   context:wait_for_stop()
   if watcher then watcher:close() end
   if server then server:close() end
+  if worker.gateway then worker.gateway:stop() end
   own:stop()
   return 0
 end
@@ -212,6 +235,7 @@ function run.execute(args, context)
     supervisor = { grace = settings.limits.grace, max_restarts = settings.restart.max_crashes,
       within = settings.restart.crashes_within },
     stop = settings.limits.stop, log = supervisor_log(settings),
+    listen = settings.gateway and settings.gateway.listen,
     control = settings.control ~= false
       and { path = settings.control, name = settings.name, is_quiet = args.quiet } or nil,
     reload = function(worker) reload_by_signal(args, context, worker) end,

@@ -1,5 +1,6 @@
 --- A subcommand whose work is done by a worker, which a supervisor watches: both are this program.
 local control_place = require "moonpool.host.control_place"
+local host_gateway = require "moonpool.host.gateway"
 local supervisor = require "moonpool.host.supervisor"
 local worker = require "moonpool.host.worker"
 local system = require("moonpool.core").system
@@ -64,6 +65,13 @@ local function claim_control(context, control, url)
     "another host runs for this Redis (%s): commands, say and chat go to that one"):format(message))
 end
 
+-- The sockets of the gateway are the supervisor's, so that nobody is refused while a worker starts.
+local function bind(context, addresses)
+  local fds, message = host_gateway.bind(addresses)
+  if not fds then context:fail("gateway: " .. message, supervisor.BAD_CONFIG) end
+  return fds
+end
+
 local function supervise(context, options)
   local stop = options.stop or STOP_SECONDS
   local all = { argv = supervisor.command(arg), drain = stop + MARGIN_SECONDS }
@@ -73,6 +81,7 @@ local function supervise(context, options)
   for name, value in pairs(options.supervisor or {}) do all[name] = value end
   local url, path = context:redis_url(), nil
   if options.control then path, all.control_fd = claim_control(context, options.control, url) end
+  if options.listen then all.listen_fds = bind(context, options.listen) end
   all.settings = { redis = url, control = path, stop = stop }
   local self = supervisor.new(all)
   context:set_grace(all.drain + MARGIN_SECONDS)
@@ -90,6 +99,7 @@ end
 ---@field control? { path: string?, name: string?, is_quiet: boolean? } listens for commands: the
 --- worker has worker.settings.control_fd for moonpool.host.control, unless another host has the
 --- place. `path` as --control gives it, `name` the host's; is_quiet: nothing is said of another one
+---@field listen? string[] addresses of the gateway: the worker has worker.settings.listen_fds
 ---@field reload? fun(worker: moonpool.host.worker) reads the scripts again; awaited
 
 --- Runs the subcommand under a supervisor: in the process that the user has started this is the

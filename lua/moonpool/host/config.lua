@@ -1,6 +1,7 @@
 --- What a host is to run, and how: the configuration file, and what the command line says over it.
 --- docs/config.md is the manual.
 local config_chunk = require "moonpool.host.config_chunk"
+local config_gateway = require "moonpool.host.config_gateway"
 local config_scripts = require "moonpool.host.config_scripts"
 local nearest = require "moonpool.nearest"
 local new_problems = require("moonpool.host.problems").new
@@ -23,6 +24,7 @@ config.DEFAULT_PATH = "moonpool.conf.lua"
 ---@field restart { max_failures: integer, within: number, backoff_min: number,
 --- backoff_max: number, max_crashes: integer, crashes_within: number }
 ---@field log { format: "text"|"json", level: string, repeats: integer, within: number }
+---@field gateway table? as moonpool.gateway.open takes it, without hooks
 ---@field bots moonpool.host.config.script[]
 ---@field policies moonpool.host.config.script[]
 ---@field watched string[] the file, and the folders and files of scripts as they were given
@@ -37,6 +39,10 @@ config.DEFAULT_PATH = "moonpool.conf.lua"
 ---@field memory integer?
 ---@field budget number?
 ---@field seed integer?
+---@field listen string[]? addresses of the gateway
+---@field secret_file string? likewise
+---@field tls_cert string?
+---@field tls_key string?
 
 -- ---- the file ----------------------------------------------------------------------------------
 
@@ -44,7 +50,7 @@ local SCRIPTS = { bots = "bot", policies = "policy" }
 
 local function known_settings()
   local all = {}
-  for _, list in ipairs { schema.top, schema.sections, SCRIPTS } do
+  for _, list in ipairs { schema.top, schema.sections, SCRIPTS, { gateway = true } } do
     for name in pairs(list) do all[name] = true end
   end
   return schema.keys(all)
@@ -107,6 +113,8 @@ local function read_globals(settings, globals, problems)
     if kind then
       settings[name] = config_scripts.read(value, kind, settings.folder, name, problems)
       append(settings.watched, paths_of(value, kind, settings.folder))
+    elseif name == "gateway" then
+      settings.gateway = config_gateway.read(value, settings.folder, problems)
     elseif schema.sections[name] then
       settings[name] = read_section(name, value, schema.sections[name], problems)
     elseif schema.top[name] then
@@ -219,6 +227,7 @@ local function merge(settings, flags, problems)
   end
   check_backoff(all.restart, settings.file, problems)
   merge_scripts(all, settings, flags, problems)
+  all.gateway = config_gateway.merge(settings.gateway, flags, problems)
   return all
 end
 
@@ -255,7 +264,7 @@ function config.read(path, flags)
   local all = merge(settings, flags, of_flags)
   append(of_file.list, of_flags.list)
   if #of_file.list > 0 then return nil, of_file.list end
-  if #all.bots + #all.policies == 0 then
+  if #all.bots + #all.policies == 0 and not all.gateway then
     return nil, { path and path .. ": neither bots nor policies are named"
       or ("no FILE is given, and there is no ./%s"):format(config.DEFAULT_PATH) }
   end

@@ -18,7 +18,7 @@ local supervisor = {
   DRAIN_SECONDS = 10,
 }
 
-local PAIR_FD, CONTROL_FD = 3, 4 -- in the worker
+local PAIR_FD, CONTROL_FD, LISTEN_FD = 3, 4, 5 -- in the worker; the last: from there on
 local LAST_WORDS_SECONDS = 0.2 -- for what a worker wrote before its end
 local LATE_SECONDS = 0.5 -- a look that is so late says that we were held up, not the worker
 
@@ -27,6 +27,7 @@ local LATE_SECONDS = 0.5 -- a look that is so late says that we were held up, no
 ---@field log fun(message: string, script: string?) what an operator should know, of which script
 ---@field settings? table what the worker is told besides: anything that JSON can hold
 ---@field control_fd? integer a listening socket for the worker; it stays the caller's
+---@field listen_fds? integer[] likewise, of the gateway
 ---@field grace? number seconds that a script may be stuck; default 1
 ---@field stall? number seconds without a heartbeat after which a worker is killed; default 10
 ---@field drain? number seconds that a worker has for its end; default 10
@@ -131,7 +132,20 @@ local function worker_settings(self)
   local settings = { set_aside = self.set_aside:list() }
   for name, value in pairs(self.options.settings or {}) do settings[name] = value end
   if self.options.control_fd then settings.control_fd = CONTROL_FD end
+  if self.options.listen_fds then
+    settings.listen_fds = {}
+    for index in ipairs(self.options.listen_fds) do
+      settings.listen_fds[index] = LISTEN_FD + index - 1
+    end
+  end
   return assert(moonpool.json.encode(settings)) .. "\n"
+end
+
+-- Its descriptors, and which of ours they are.
+local function descriptors(self, pair)
+  local fds = { [0] = 0, 1, 2, [PAIR_FD] = pair, [CONTROL_FD] = self.options.control_fd }
+  for index, fd in ipairs(self.options.listen_fds or {}) do fds[LISTEN_FD + index - 1] = fd end
+  return fds
 end
 
 -- The worker, which has its settings; or nil and a message.
@@ -140,7 +154,7 @@ local function start_worker(self)
   if not ours then return nil, theirs end
   local stream = assert(system.open_stream(ours))
   local process, message = system.spawn(self.options.argv, {
-    fds = { [0] = 0, 1, 2, [PAIR_FD] = theirs, [CONTROL_FD] = self.options.control_fd },
+    fds = descriptors(self, theirs),
     env = { MOONPOOL_WORKER = tostring(PAIR_FD), NOTIFY_SOCKET = false, WATCHDOG_USEC = false,
       WATCHDOG_PID = false },
   })
