@@ -94,6 +94,7 @@ if(MOONPOOL_LUA AND gateway_binding_sources)
     ${gateway_binding_sources} $<TARGET_OBJECTS:moonpool_gateway_objects>)
   target_include_directories(moonpool_gateway_lua PRIVATE core/gateway)
   target_link_libraries(moonpool_gateway_lua PRIVATE moonpool_wslay moonpool_http)
+  install(TARGETS moonpool_gateway_lua LIBRARY DESTINATION ${MOONPOOL_LUA_MODULE_DIR}/moonpool/gateway)
 endif()
 
 # ---- tests, installation -----------------------------------------------------------------------

@@ -50,6 +50,7 @@ build = {
     MOONPOOL_BIN_DIR = "$(BINDIR)",
     MOONPOOL_INSTALL_CORE = "OFF",
     MOONPOOL_TLS = "ON",
+    MOONPOOL_GATEWAY = "OFF",
     MOONPOOL_TESTS = "OFF",
   },
 }

@@ -3,18 +3,20 @@
 # steps.sh).
 #
 #   find_lua               sets LUA to the machine's Lua 5.4, or fails
+#   provide_gateway LOG    makes what the gateway needs be there where that is easy
 #   provide LOG FEATURE…   makes the features be there: on Debian and its kin by installing what is
 #                          missing, with apt; elsewhere it names what to install and exits 1. Sets
 #                          provided_new to 1 when it installed something.
 #
 # A feature is a word of the table below. It is checked by what it does (a program, a library that
-# pkg-config knows, a Lua module); each family of systems has its own name for its package. "rock":
-# the rock of the feature's name, from LuaRocks.
+# pkg-config or the compiler knows, a Lua module); each family of systems has its own name for its
+# package; of several, separated by "|", the first that apt knows. "rock": the rock of the feature's
+# name, from LuaRocks. "none": that family has no package of it.
 
 # shellcheck disable=SC2034 # for those who source this file
 readonly BUILD_FEATURES=(
   cc make cmake pkg-config hiredis libuv jansson libssl lua lua.h argparse redis
-) TEST_FEATURES=(busted luasocket openssl) DIFFERENTIAL_FEATURES=(node npm)
+) GATEWAY_FEATURES=(wslay http-parser) TEST_FEATURES=(busted luasocket openssl) DIFFERENTIAL_FEATURES=(node npm)
 
 # feature  Debian         Fedora        Arch           Alpine          openSUSE         Homebrew
 readonly PACKAGES="
@@ -26,6 +28,8 @@ hiredis    libhiredis-dev hiredis-devel hiredis        hiredis-dev     hiredis-d
 libuv      libuv1-dev     libuv-devel   libuv          libuv-dev       libuv-devel      libuv
 jansson    libjansson-dev jansson-devel jansson        jansson-dev     libjansson-devel jansson
 libssl     libssl-dev     openssl-devel openssl        openssl-dev     libopenssl-devel openssl@3
+wslay      libwslay-dev   wslay-devel   none           none            none             none
+http-parser libllhttp-dev|libhttp-parser-dev llhttp-devel llhttp llhttp-dev llhttp-devel llhttp
 lua        lua5.4         lua           lua54          lua5.4          lua54            lua@5.4
 lua.h      liblua5.4-dev  lua-devel     lua54          lua5.4-dev      lua54-devel      lua@5.4
 argparse   lua-argparse   lua-argparse  lua54-argparse lua5.4-argparse lua54-argparse   rock
@@ -36,6 +40,8 @@ openssl    openssl        openssl       openssl        openssl         openssl  
 node       nodejs         nodejs        nodejs         nodejs          nodejs           node
 npm        npm            nodejs-npm    npm            npm             npm-default      node
 "
+
+provided_new=0
 
 find_lua() {
   local candidate
@@ -58,6 +64,15 @@ has_library() {
   return 1
 }
 
+# Does the compiler find one of these headers?
+has_header() {
+  local name
+  for name in "$@"; do
+    echo "#include <$name>" | ${CC:-cc} -E -x c - > /dev/null 2>&1 && return 0
+  done
+  return 1
+}
+
 has_lua_module() {
   find_lua && "$LUA" -e "require '$1'" > /dev/null 2>&1
 }
@@ -70,6 +85,8 @@ has_feature() {
     libuv) has_library libuv ;;
     jansson) has_library jansson ;;
     libssl) has_library 'openssl >= 1.1.1' ;;
+    wslay) has_header wslay/wslay.h ;;
+    http-parser) has_header llhttp.h http_parser.h ;;
     lua) find_lua ;;
     lua.h) has_library lua5.4 lua-5.4 lua54 'lua >= 5.4 lua < 5.5' ;;
     argparse) has_lua_module argparse ;;
@@ -106,6 +123,19 @@ package_of() {
   awk -v feature="$1" -v column="$family" '$1 == feature { print $column }' <<< "$PACKAGES"
 }
 
+# choose_packages NAME…: sets chosen; of names with "|" between them the first that apt knows.
+choose_packages() {
+  local names name
+  chosen=()
+  for names in "$@"; do
+    for name in ${names//|/ }; do
+      [ "$name" = "$names" ] && break
+      apt-cache show "$name" > /dev/null 2>&1 && break
+    done
+    chosen+=("$name")
+  done
+}
+
 # Debian's redis-server starts a service when it is installed; quickstart needs the program alone.
 # The policy disarms itself when this process is gone, should it be killed before it can remove it.
 forbid_services() {
@@ -134,16 +164,17 @@ become_root() {
 }
 
 apt_install() {
-  local log=$1
+  local log=$1 chosen
   shift
   become_root "$@"
-  say "installing: $*"
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y)
   apt+=(-o DPkg::Lock::Timeout=300)
   logged "$log" "${apt[@]}" update || die "apt-get update failed"
+  choose_packages "$@"
+  say "installing: ${chosen[*]}"
   case " $* " in *" redis-server "*) forbid_services ;; esac
   local status=0
-  logged "$log" "${apt[@]}" install --no-install-recommends "$@" || status=$?
+  logged "$log" "${apt[@]}" install --no-install-recommends "${chosen[@]}" || status=$?
   allow_services
   [ "$status" -eq 0 ] || die "apt-get install failed"
   case " $* " in *" redis-server "*) disable_redis_service ;; esac
@@ -173,13 +204,26 @@ print_what_to_install() {
   say "then run this again"
 }
 
+# provide_gateway LOG: what the gateway needs besides; without it moonpool is built without one.
+provide_gateway() {
+  local feature missing=()
+  for feature in "${GATEWAY_FEATURES[@]}"; do
+    has_feature "$feature" || missing+=("$feature")
+  done
+  find_family
+  if [ "$family" -eq 2 ] && command -v apt-get > /dev/null; then
+    provide "$1" "${GATEWAY_FEATURES[@]}"
+  elif [ ${#missing[@]} -gt 0 ]; then
+    say "without the gateway, which needs${missing[*]/#/ }"
+  fi
+}
+
 provide() {
   local log=$1 feature missing=() packages=()
   shift
   for feature in "$@"; do
     has_feature "$feature" || missing+=("$feature")
   done
-  provided_new=0
   [ ${#missing[@]} -eq 0 ] && return
   find_family
   if [ "$family" -ne 2 ] || ! command -v apt-get > /dev/null; then

@@ -170,8 +170,8 @@ describe("host.config", function()
         "moonpool.conf.lua:2: limits.memroy: unknown; did you mean memory?",
         "moonpool.conf.lua:3: log.colour: unknown; there are format, level, repeats, within",
         "moonpool.conf.lua:4: polices: unknown; did you mean policies?",
-        "moonpool.conf.lua:5: weather: unknown; there are bots, catch_up, control, limits, log, "
-          .. "name, policies, redis, restart, seed",
+        "moonpool.conf.lua:5: weather: unknown; there are bots, catch_up, control, gateway, "
+          .. "limits, log, name, policies, redis, restart, seed",
       }, problems [[
         botz = {}
         limits = { memroy = 1 }
