@@ -5,7 +5,7 @@
 #include "glob.h"
 #include "rooms_private.h"
 
-enum { SCANS_MAX = 100, ROOMS_MAX = 1000, FRESH_MS = 5000 };
+enum { SCANS_MAX = 100, ROOMS_MAX = 1000, FRESH_MS = 5000, STEPS_MAX = 4000000 };
 
 static const char suffix[] = "}:config", prefix[] = "{room:";
 
@@ -49,22 +49,32 @@ static int has_name(const gw_room_list *list, moonpool_bytes wanted) {
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
+/* Whoever asks for costly patterns is told less than all, not served for long: *steps counts the
+ * bytes compared at worst. */
+static int is_wanted(moonpool_bytes pattern, moonpool_bytes name, size_t *steps) {
+  if (!pattern.data) return 1;
+  *steps += pattern.len * name.len;
+  return *steps <= STEPS_MAX && gw_glob_match(pattern, name);
+}
+
 static int put_rooms(gw_request *request, const gw_room_list *list, moonpool_bytes pattern) {
   mp_buf *out = &request->out;
   const gw_identity *identity = &request->session->identity;
   int is_first = 1;
+  size_t steps = 0;
+  pattern = gw_glob_of_rooms(pattern);
   if (!gw_json_key(out, "rooms") || !gw_json_raw(out, "[")) return 0;
   for (size_t at = 0; at < list->names.len;) {
     moonpool_bytes name = name_at(list, &at);
     if (!gw_identity_may(identity, name)) continue;
-    if (pattern.data && !gw_glob_match(gw_glob_of_rooms(pattern), name)) continue;
+    if (!is_wanted(pattern, name, &steps)) continue;
     if ((!is_first && !gw_json_raw(out, ",")) || !gw_json_raw(out, "{\"room\":") ||
         !gw_json_string(out, name) || !gw_json_raw(out, "}"))
       return 0;
     is_first = 0;
   }
-  return gw_json_raw(out, "]") &&
-         (list->count < ROOMS_MAX || gw_json_raw(out, ",\"truncated\":true"));
+  return gw_json_raw(out, "]") && ((list->count < ROOMS_MAX && steps <= STEPS_MAX) ||
+                                   gw_json_raw(out, ",\"truncated\":true"));
 }
 
 static void answer(gw_request *request, const gw_room_list *list) {
@@ -150,6 +160,10 @@ void gw_op_rooms(gw_request *request) {
   gw_room_list *list = request->gateway->rooms->list;
   moonpool_bytes pattern;
   if (gw_request_string(request, "pattern", &pattern)) return;
+  if (pattern.len > MOONPOOL_ROOM_NAME_MAX) {
+    gw_request_fail(request, MOONPOOL_EARG, "pattern must have at most 512 bytes");
+    return;
+  }
   if (uv_now(request->gateway->loop) < list->fresh_until) {
     answer(request, list);
     return;

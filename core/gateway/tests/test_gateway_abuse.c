@@ -104,6 +104,27 @@ TEST(deep_json_is_no_json) {
   free(deep);
 }
 
+/* Rooms of long names, and a pattern that takes long to fail: what is left out is told. */
+TEST(costly_patterns_are_cut_short) {
+  char name[501], ask[700];
+  ws_client c;
+  memset(name, 'a', 500);
+  CHECK(ws_open(&c, gateway.port));
+  for (int i = 0; i < 60; i++) {
+    snprintf(name + 497, 4, "%03d", i);
+    snprintf(ask, sizeof ask, "{\"op\":\"say\",\"room\":\"%s\",\"text\":\"x\"}", name);
+    ws_send_message(&c, ask);
+    CHECK(ws_hears(&c, "{\"op\":\"ok\""));
+  }
+  snprintf(ask, sizeof ask, "{\"op\":\"rooms\",\"pattern\":\"*[%.450s]b\"}", name);
+  ws_send_message(&c, ask);
+  CHECK(ws_hears(&c, "{\"op\":\"ok\",\"rooms\":[],\"truncated\":true}"));
+  snprintf(ask, sizeof ask, "{\"op\":\"rooms\",\"pattern\":\"*[%.500s]bcdefghijklm\"}", name);
+  ws_send_message(&c, ask);
+  CHECK(ws_hears(&c, "{\"op\":\"error\",\"code\":\"EARG\""));
+  ws_end(&c);
+}
+
 /* Somebody who floods and never reads: its own queue is full, and it is closed. */
 TEST(who_does_not_read_is_closed) {
   ws_client c;
@@ -204,6 +225,7 @@ static const test_case tests[] = {
     TEST_CASE(floods_are_ended),
     TEST_CASE(three_messages_in_a_row_that_are_no_json_are_the_last),
     TEST_CASE(deep_json_is_no_json),
+    TEST_CASE(costly_patterns_are_cut_short),
     TEST_CASE(who_does_not_read_is_closed),
     TEST_CASE(ten_thousand_vanish_at_every_stage),
 };
