@@ -785,6 +785,11 @@ export class Client {
     return (await this.#link.request({ op: "rooms", pattern })).rooms;
   }
 
+  /** Waits no longer with the next attempt to connect; asks whether a connection is still alive. */
+  retry() {
+    this.#link.probe();
+  }
+
   /** Ends for good. What was asked for and not answered fails: ECLOSED. */
   close() {
     this.#link.close();
