@@ -161,11 +161,12 @@ export class LogView {
       node.remove();
       this.#nodes.delete(item);
     }
-    let at = this.#list.firstElementChild;
+    let last = null;
     items.forEach((item, i) => {
       const node = this.#nodeOf(item, items[i - 1]);
-      if (node === at) at = at.nextElementSibling;
-      else this.#list.insertBefore(node, at);
+      const next = last ? last.nextElementSibling : this.#list.firstElementChild;
+      if (node !== next) this.#list.insertBefore(node, next);
+      last = node;
     });
   }
 
