@@ -3,6 +3,8 @@
 #include "http.h"
 #include "tls.h"
 
+enum { MAX_WAITING = 64 * 1024 }; /* bytes of responses; a client that reads none gets no more */
+
 /* ---- the parser's callbacks --------------------------------------------------------------- */
 
 static int refuse(gw_http *h, unsigned status) {
@@ -121,7 +123,7 @@ static void begin(gw_http *h) {
   mp_buf_clear(&h->body, 4096);
   gw_lint_init(&h->lint);
   h->target_len = h->head_bytes = 0;
-  h->is_in_value = h->is_head_done = 0;
+  h->is_in_value = h->is_head_done = h->is_shared = 0;
   h->refused = 0;
   h->began = h->conn->since = gw_server_now(h->conn->server);
 }
@@ -182,7 +184,8 @@ static int feed_request(gw_http *h, const char **data, size_t *len) {
 }
 
 static int is_ready(const gw_conn *c) {
-  return c->phase == GW_PHASE_HTTP && !c->has_request && !c->session;
+  return c->phase == GW_PHASE_HTTP && !c->has_request && !c->session &&
+         c->queue.bytes < MAX_WAITING;
 }
 
 static void hold(gw_conn *c, const char *data, size_t len) {

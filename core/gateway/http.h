@@ -26,6 +26,7 @@ typedef struct gw_http {
   int is_in_value;
   int is_head_done;
   int is_keeping_alive;
+  int is_shared;   /* its response may be read by pages of the request's origin */
   int is_answered; /* its response is in the queue */
   uint64_t began;  /* when its first byte came; before that, when its turn did */
   uint64_t headed; /* when its head was complete */
@@ -82,9 +83,12 @@ void gw_http_respond(gw_conn *conn, const gw_response *response);
 void gw_http_refuse(gw_conn *conn, unsigned status, const char *why);
 const char *gw_http_reason(unsigned status);
 
+/* Appends the header fields that let the page read the response (CORS), if it may. */
+int gw_http_put_sharing(mp_buf *out, const gw_http *http);
+
 /* ---- routes.c ---- */
 
-enum { GW_GET = 1, GW_HEAD = 2, GW_POST = 4 }; /* methods */
+enum { GW_GET = 1, GW_HEAD = 2, GW_POST = 4, GW_OPTIONS = 8 }; /* methods */
 
 /* Does what the complete request asks for. */
 void gw_route(gw_conn *conn);

@@ -62,6 +62,15 @@ static int has_content(const gw_response *r) {
   return r->status >= 200 && r->status != 204 && r->status != 304;
 }
 
+int gw_http_put_sharing(mp_buf *out, const gw_http *h) {
+  static const char allow[] = "Access-Control-Allow-Origin: ", vary[] = "\r\nVary: Origin\r\n";
+  moonpool_bytes origin = gw_http_field(h, "origin", NULL);
+  if (!h->is_shared || !origin.data) return MOONPOOL_OK;
+  if (mp_buf_append(out, allow, sizeof allow - 1)) return MOONPOOL_ENOMEM;
+  if (mp_buf_append(out, origin.data, origin.len)) return MOONPOOL_ENOMEM;
+  return mp_buf_append(out, vary, sizeof vary - 1);
+}
+
 static int write_head(mp_buf *out, const gw_conn *c, const gw_response *r) {
   const gw_http *h = c->http;
   char text[512], date[40];
@@ -81,6 +90,7 @@ static int write_head(mp_buf *out, const gw_conn *c, const gw_response *r) {
   const char *fields = r->fields ? r->fields : "";
   if (mp_buf_append(out, text, (size_t)len)) return MOONPOOL_ENOMEM;
   if (mp_buf_append(out, fields, strlen(fields))) return MOONPOOL_ENOMEM;
+  if (gw_http_put_sharing(out, h)) return MOONPOOL_ENOMEM;
   return mp_buf_append(out, "\r\n", 2);
 }
 
@@ -109,6 +119,8 @@ void gw_http_respond(gw_conn *c, const gw_response *r) {
   gw_log_access(c, r->status, r->body.len);
   c->has_request = 0;
   h->is_answered = 1;
+  c->since = gw_server_now(c->server);
+  gw_conn_schedule(c);
   if (status || r->is_last || !h->is_keeping_alive) gw_conn_linger(c);
   gw_conn_touch(c);
 }

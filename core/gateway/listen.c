@@ -11,7 +11,7 @@
 #include "conn_private.h"
 #include "socket.h"
 
-enum { ACCEPTS_A_TURN = 64 };
+enum { ACCEPTS_A_TURN = 64, RETRY_MS = 100 };
 
 typedef struct gw_listener {
   uv_poll_t poll; /* first */
@@ -66,6 +66,25 @@ static int turn_away(gw_listener *l) {
   return fd >= 0;
 }
 
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void on_retry(uv_timer_t *timer) {
+  gw_server *s = timer->data;
+  for (gw_listener *l = s->listeners; l; l = l->next) uv_poll_start(&l->poll, UV_READABLE, on_poll);
+  if (s->reserve < 0) s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* The system is out of something, and whoever waits keeps the listener readable: all rest. */
+static int rest(gw_server *s) {
+  for (gw_listener *l = s->listeners; l; l = l->next) uv_poll_stop(&l->poll);
+  uv_timer_start(&s->retry, on_retry, RETRY_MS, 0);
+  return 0;
+}
+
+static int is_passing(int error) {
+  return error == EINTR || error == ECONNABORTED || error == EPROTO || error == EPERM;
+}
+
 static int accept_one(gw_listener *l) {
   struct sockaddr_storage peer = {0};
   socklen_t len = sizeof peer;
@@ -74,8 +93,9 @@ static int accept_one(gw_listener *l) {
     admit(l->server, fd, (struct sockaddr *)&peer);
     return 1;
   }
-  if (errno == EMFILE || errno == ENFILE) return turn_away(l);
-  return errno == EINTR || errno == ECONNABORTED;
+  if (is_passing(errno)) return 1;
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+  return ((errno == EMFILE || errno == ENFILE) && turn_away(l)) || rest(l->server);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {

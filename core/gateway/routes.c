@@ -107,13 +107,14 @@ unsigned gw_route_check(gw_http *h) {
 
 static int is_allowed(unsigned method, unsigned methods) {
   return (method == HTTP_GET && methods & GW_GET) || (method == HTTP_HEAD && methods & GW_HEAD) ||
-         (method == HTTP_POST && methods & GW_POST);
+         (method == HTTP_POST && methods & GW_POST) ||
+         (method == HTTP_OPTIONS && methods & GW_OPTIONS);
 }
 
 static void refuse_method(gw_conn *c, unsigned methods) {
-  const char *allow = methods & GW_POST   ? "Allow: POST\r\n"
+  const char *allow = methods & GW_POST   ? "Allow: POST, OPTIONS\r\n"
                       : methods & GW_HEAD ? "Allow: GET, HEAD\r\n"
-                                          : "Allow: GET\r\n";
+                                          : "Allow: GET, OPTIONS\r\n";
   static const char text[] = "Method Not Allowed\n";
   gw_http_respond(c, &(gw_response){.status = 405,
                                     .type = "text/plain; charset=utf-8",

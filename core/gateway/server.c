@@ -44,9 +44,10 @@ static void start_handles(gw_server *s) {
   uv_prepare_start(&s->prepare, on_prepare);
   uv_unref((uv_handle_t *)&s->prepare);
   uv_timer_init(loop, &s->drain.timer);
-  s->drain.timer.data = s;
+  uv_timer_init(loop, &s->retry);
+  s->drain.timer.data = s->retry.data = s;
   gw_lag_start(&s->lag, loop);
-  for (int i = 0; i < 5; i++) gw_hold(s->gateway); /* see gw_server_stop */
+  for (int i = 0; i < 6; i++) gw_hold(s->gateway); /* see gw_server_stop */
 }
 
 int gw_server_new(moonpool_gateway *gateway) {
@@ -97,6 +98,7 @@ void gw_server_stop(moonpool_gateway *gateway) {
   close_handle(s, (uv_handle_t *)&s->wheel.deadline.timer);
   close_handle(s, (uv_handle_t *)&s->drain.timer);
   close_handle(s, (uv_handle_t *)&s->lag.timer);
+  close_handle(s, (uv_handle_t *)&s->retry);
   if (s->reserve >= 0) close(s->reserve);
   s->reserve = -1;
 }

@@ -17,6 +17,7 @@ typedef struct gw_server {
   uv_prepare_t prepare; /* writes what the turn has put into queues, before the loop waits */
   uv_idle_t idle;       /* active while something is to be written: then the loop does not wait */
   gw_wheel wheel;
+  uv_timer_t retry; /* of accepting */
   gw_drain drain;
   gw_lag lag;
   struct gw_addresses *addresses; /* NULL: they are not counted */
