@@ -1,4 +1,5 @@
 /* HTTP/1.1: requests of every kind, fed whole and byte by byte; and the way to a WebSocket. */
+#include "page.h"
 #include "wire_fixture.h"
 
 typedef struct row {
@@ -361,7 +362,67 @@ TEST(a_session_may_close_at_once) {
   tear_down_wire(&f);
 }
 
+/* ---- files -------------------------------------------------------------------------------- */
+
+static void ask_for(peer *p, const gw_page_file *file, const char *fields) {
+  char text[400];
+  snprintf(text, sizeof text, "GET /%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", file->name, fields);
+  peer_forget(p);
+  peer_say(p, text);
+  EXPECT(p, "\r\n\r\n");
+}
+
+static void check_file(fixture *f, const gw_page_file *file) {
+  char line[200];
+  peer *p = peer_connect(f);
+  ask_for(p, file, "");
+  CHECK(peer_has(p, "HTTP/1.1 200 OK\r\n"));
+  CHECK(peer_has(p, "X-Content-Type-Options: nosniff\r\n"));
+  CHECK(peer_has(p, "Content-Security-Policy: default-src 'none'; "));
+  CHECK(!peer_has(p, "application/octet-stream"));
+  snprintf(line, sizeof line, "ETag: %s\r\n", file->etag);
+  CHECK(peer_has(p, line));
+  char *body = strstr(p->heard, "\r\n\r\n") + 4;
+  size_t head = (size_t)(body - p->heard);
+  RUN_UNTIL(f, (peer_listen(p), p->len == head + file->len));
+  CHECK(!memcmp(body, file->data, file->len));
+  snprintf(line, sizeof line, "If-None-Match: \"x\", W/%s\r\n", file->etag);
+  ask_for(p, file, line);
+  CHECK(peer_has(p, "HTTP/1.1 304 Not Modified\r\n") && !peer_has(p, "Content-Length"));
+  CHECK_STR(strstr(p->heard, "\r\n\r\n"), "\r\n\r\n");
+  ask_for(p, file, "If-None-Match: \"x\"\r\nConnection: close\r\n");
+  CHECK(peer_has(p, "HTTP/1.1 200 OK\r\n"));
+  EXPECT_END(p);
+  peer_close(p);
+}
+
+TEST(files_are_served) {
+  fixture f;
+  set_up(&f);
+  open_gateway(&f);
+  for (const gw_page_file *file = gw_page_files; file->name; file++) check_file(&f, file);
+  tear_down_wire(&f);
+}
+
+TEST(the_page_may_be_off) {
+  fixture f;
+  set_up(&f);
+  f.options.is_page_off = 1;
+  open_gateway(&f);
+  peer *p = peer_connect(&f);
+  peer_say(p, GET("/") "\r\n");
+  EXPECT(p, "HTTP/1.1 404 ");
+  for (const gw_page_file *file = gw_page_files; file->name; file++) {
+    ask_for(p, file, "If-None-Match: *\r\n");
+    CHECK(peer_has(p, strcmp(file->name, "moonpool.js") ? "HTTP/1.1 404 " : "HTTP/1.1 304 "));
+  }
+  peer_close(p);
+  tear_down_wire(&f);
+}
+
 static const test_case tests[] = {
+    TEST_CASE(files_are_served),
+    TEST_CASE(the_page_may_be_off),
     TEST_CASE(requests_are_taken_whole),
     TEST_CASE(requests_are_taken_byte_by_byte),
     TEST_CASE(a_post_tells_its_session_all),
