@@ -101,5 +101,5 @@ void gw_conn_begin_stream(gw_conn *c) {
   gw_log_access(c, 200, 0);
   c->has_request = 0;
   gw_conn_enter(c, GW_PHASE_STREAM);
-  if (put_stream_head(c)) gw_conn_linger(c);
+  if (put_stream_head(c) || c->is_eof) gw_conn_linger(c);
 }

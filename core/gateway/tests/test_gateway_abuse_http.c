@@ -182,6 +182,16 @@ TEST(a_slow_body_ends_at_its_deadline) {
   CHECK_INT(status_at(&impatient, bytes, sizeof bytes - 1), 408);
 }
 
+/* Who sends no more has no use of a stream: it ends, also when that was known before it began. */
+TEST(a_stream_ends_with_its_client) {
+  ws_client c;
+  CHECK(ws_connect(&c, gateway.port));
+  ws_send_text(&c, "GET /rooms/a/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  shutdown(c.fd, SHUT_WR);
+  CHECK(ws_has_ended(&c));
+  ws_end(&c);
+}
+
 /* ---- origins --------------------------------------------------------------------------------- */
 
 static int upgrade_from(const char *origin) {
@@ -229,6 +239,7 @@ static const test_case tests[] = {
     TEST_CASE(slow_headers_end_at_their_deadline),
     TEST_CASE(who_says_nothing_is_told_so),
     TEST_CASE(a_slow_body_ends_at_its_deadline),
+    TEST_CASE(a_stream_ends_with_its_client),
     TEST_CASE(a_foreign_page_is_refused),
     TEST_CASE(a_foreign_name_is_refused),
 };
