@@ -106,6 +106,7 @@ void gw_conn_destroy(gw_conn *c) {
 void gw_conn_enter(gw_conn *c, gw_phase phase) {
   leave_phase(c);
   c->phase = (uint8_t)phase;
+  c->is_held = 0; /* the peer's end is to be seen, whatever else it had sent */
   moonpool_gateway_stats *stats = &c->server->gateway->stats;
   c->was_socket |= phase == GW_PHASE_SOCKET;
   stats->sockets += phase == GW_PHASE_SOCKET;

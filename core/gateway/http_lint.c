@@ -25,6 +25,16 @@ static int digit_of(unsigned char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Of "METHOD TARGET HTTP/1.1" the third word, as far as it is there. */
+static int take_request(gw_lint *l, unsigned char c) {
+  static const char version[] = "HTTP/0.0";
+  if (c == ' ') return ++l->spaces <= 2 && l->line_len;
+  if (l->spaces < 2) return 1;
+  if (l->version >= sizeof version - 1) return 0;
+  unsigned char wanted = (unsigned char)version[l->version++];
+  return wanted == '0' ? c >= '0' && c <= '9' : c == wanted;
+}
+
 static int take_size(gw_lint *l, unsigned char c) {
   int digit = digit_of(c);
   if (digit < 0 && l->line_len && c == ';') {
@@ -40,6 +50,9 @@ static int take_size(gw_lint *l, unsigned char c) {
 static int take_byte(gw_lint *l, unsigned char c) {
   if ((c < 0x20 && c != '\t') || c == 0x7f) return 0;
   switch (l->state) {
+  case REQUEST:
+    if (!take_request(l, c)) return 0;
+    break;
   case NAME:
     if (c == ':' && l->line_len)
       l->state = VALUE;
@@ -60,7 +73,7 @@ static int end_line(gw_lint *l, int is_chunked) {
   int is_empty = l->line_len == 0;
   l->line_len = 0;
   switch (l->state) {
-  case REQUEST: l->state = is_empty ? REQUEST : NAME; return 1;
+  case REQUEST: l->state = is_empty ? REQUEST : NAME; return is_empty || l->version == 8;
   case VALUE: l->state = NAME; return 1;
   case NAME: /* the end of the head, or of the trailers */
     if (!is_empty) return 0;

@@ -12,6 +12,8 @@ typedef struct gw_lint {
   uint8_t state;
   uint8_t had_cr;    /* the byte before was a carriage return */
   uint8_t is_chunk;  /* the lines are those of chunks and trailers */
+  uint8_t spaces;    /* in the request's line */
+  uint8_t version;   /* bytes of its third word */
   uint64_t line_len; /* so far, without its end */
   uint64_t left;     /* of a chunk's data, or its size as far as it is read */
 } gw_lint;

@@ -103,6 +103,11 @@ static const row malformed[] = {
     ROW(400, "GET /healthz HTTP/1.1 x\r\nHost: localhost\r\n\r\n"),
     ROW(400, "get /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     ROW(400, "GET healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    ROW(400, "GET /healthz HPTT/1.1\r\nHost: localhost\r\n\r\n"),
+    ROW(400, "GET /healthz\r\n\r\n"),
+    ROW(400, "GET  /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    ROW(400, "GET /healthz  HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    ROW(400, "GET /healthz HTTP/1.1 \r\nHost: localhost\r\n\r\n"),
     ROW(400, "GET /healthz HTTP/x.1\r\nHost: localhost\r\n\r\n"),
     ROW(400, "HTTP/1.1 200 OK\r\n\r\n"),
     ROW(400, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
@@ -182,14 +187,22 @@ TEST(a_slow_body_ends_at_its_deadline) {
   CHECK_INT(status_at(&impatient, bytes, sizeof bytes - 1), 408);
 }
 
-/* Who sends no more has no use of a stream: it ends, also when that was known before it began. */
-TEST(a_stream_ends_with_its_client) {
+/* Who sends no more has no use of a stream: it ends, also when that was known before it began, and
+ * behind something that came too early. */
+static void check_stream(const char *rest) {
   ws_client c;
   CHECK(ws_connect(&c, gateway.port));
   ws_send_text(&c, "GET /rooms/a/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  ws_send_text(&c, rest);
   shutdown(c.fd, SHUT_WR);
   CHECK(ws_has_ended(&c));
   ws_end(&c);
+}
+
+TEST(a_stream_ends_with_its_client) {
+  check_stream("");
+  check_stream("GET /");
+  check_stream(NEXT);
 }
 
 /* ---- origins --------------------------------------------------------------------------------- */
