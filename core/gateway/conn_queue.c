@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include "conn_private.h"
+#include "socket.h"
 #include "tls.h"
 
 enum { MAX_PARTS = 64 }; /* in one write */
@@ -143,9 +144,17 @@ static ssize_t write_record(gw_conn *c, size_t *total) {
   return gw_tls_send(c->tls, record, len);
 }
 
+/* Nearly always there is one; send() takes a tenth less time than sendmsg(). */
+static ssize_t write_chunk(gw_conn *c, size_t *total) {
+  const gw_chunk *chunk = chunk_at(&c->queue, 0);
+  *total = chunk->len - c->queue.offset;
+  return mp_socket_send(c->fd, chunk->data + c->queue.offset, *total);
+}
+
 /* What was taken: a number of bytes, 0: not now; or an error. */
 static ssize_t write_once(gw_conn *c, size_t *total) {
   if (c->tls) return write_record(c, total);
+  if (c->queue.count == 1) return write_chunk(c, total);
   struct iovec parts[MAX_PARTS];
   struct msghdr message = {.msg_iov = parts};
   message.msg_iovlen = gather(&c->queue, parts, total);
