@@ -48,21 +48,24 @@ struct gw_conn {
   uint8_t is_https : 1;    /* the client speaks TLS with us */
   uint8_t was_socket : 1;  /* it is a WebSocket, or was */
   uint8_t has_request : 1; /* that is not answered yet */
+  /* Up to here and these: what a write looks at, side by side. */
   gw_server *server;
   gw_conn *next_dirty;
-  gw_conn *next, **link; /* of server->conns */
-  gw_wheel_node timer;
   gw_queue queue;
   gw_session *session;
-  struct gw_http *http;           /* while it speaks HTTP and has something to keep */
+  struct gw_http *http;      /* while it speaks HTTP and has something to keep */
+  struct gw_tls_stream *tls; /* NULL: none */
+  uint64_t last_out;         /* when the socket took something */
+  uint64_t bytes_out;
+
+  gw_conn *next, **link; /* of server->conns */
+  gw_wheel_node timer;
   struct gw_ws_reader *reader;    /* only inside of a message */
-  struct gw_tls_stream *tls;      /* NULL: none */
   uint64_t last_in;               /* when something came, ms */
-  uint64_t last_out;              /* when the socket took something */
   uint64_t pinged;                /* when it was */
   uint64_t since;                 /* when its phase began */
   uint64_t message_due, ping_due; /* rate.h */
-  uint64_t bytes_in, bytes_out;
+  uint64_t bytes_in;
   uint64_t opened;
   const char *close_reason; /* a copy, for the log; NULL: none */
   uint16_t close_code;      /* that it ended with; 0: none yet */
@@ -74,6 +77,13 @@ static inline const moonpool_gateway_options *gw_conn_options(const gw_conn *c) 
 }
 static inline const moonpool_allocator *gw_conn_allocator(const gw_conn *c) {
   return c->server->gateway->allocator;
+}
+
+/* Has the processor fetch what a write looks at: a write takes some microseconds, and the kernel
+ * much of the cache. */
+static inline void gw_conn_prefetch(const gw_conn *c) {
+  const char *at = (const char *)c + offsetof(gw_conn, fd);
+  for (int i = 0; i < 3; i++) __builtin_prefetch(at + 64 * i, 1);
 }
 
 /* ---- conn.c ---- */

@@ -27,6 +27,7 @@ static void on_prepare(uv_prepare_t *prepare) {
   uv_idle_stop(&s->idle);
   while (c) {
     gw_conn *next = c->next_dirty;
+    if (next) gw_conn_prefetch(next);
     gw_conn_turn(c);
     c = next;
   }
