@@ -136,10 +136,14 @@ static size_t room_of_head(const gw_http *h) {
   return !max || h->is_head_done ? SIZE_MAX : max - h->head_bytes;
 }
 
+static unsigned status_of(const gw_http *h, gw_parsed parsed) {
+  if (h->refused) return h->refused;
+  return parsed == GW_PARSED_LONG ? 431 : parsed == GW_PARSED_VERSION ? 505 : 400;
+}
+
 static void fail(gw_http *h, gw_parsed parsed) {
-  unsigned status = h->refused ? h->refused : parsed == GW_PARSED_LONG ? 431 : 400;
   h->is_keeping_alive = 0;
-  gw_http_refuse(h->conn, status, NULL);
+  gw_http_refuse(h->conn, status_of(h, parsed), NULL);
 }
 
 /* Of what the parser has taken; otherwise h->refused says what is wrong, whatever it said. */

@@ -7,10 +7,11 @@
 #include <stddef.h>
 
 typedef enum gw_parsed {
-  GW_PARSED_MORE, /* all was taken, the request goes on */
-  GW_PARSED_END,  /* the request's end; what was not taken is behind it */
-  GW_PARSED_BAD,  /* no HTTP, or a callback refused */
-  GW_PARSED_LONG  /* a header longer than the parser takes */
+  GW_PARSED_MORE,    /* all was taken, the request goes on */
+  GW_PARSED_END,     /* the request's end; what was not taken is behind it */
+  GW_PARSED_BAD,     /* no HTTP, or a callback refused */
+  GW_PARSED_VERSION, /* a version of HTTP that the parser does not know */
+  GW_PARSED_LONG     /* a header longer than the parser takes; llhttp takes any */
 } gw_parsed;
 
 #ifdef GW_HAS_LLHTTP
@@ -27,8 +28,7 @@ static inline void gw_parser_init(gw_parser *p, const gw_parser_settings *settin
 
 /* What on_message_complete returns. */
 static inline int gw_parser_stop(gw_parser *p) {
-  (void)p;
-  return HPE_PAUSED;
+  return p->upgrade ? 0 : HPE_PAUSED; /* where the protocol may change, it pauses by itself */
 }
 
 static inline gw_parsed gw_parser_feed(gw_parser *p, const gw_parser_settings *settings,
@@ -41,7 +41,7 @@ static inline gw_parsed gw_parser_feed(gw_parser *p, const gw_parser_settings *s
     error == HPE_PAUSED ? llhttp_resume(p) : llhttp_resume_after_upgrade(p);
     return GW_PARSED_END;
   }
-  return error == HPE_HEADER_OVERFLOW ? GW_PARSED_LONG : GW_PARSED_BAD;
+  return error == HPE_INVALID_VERSION && p->http_major > 1 ? GW_PARSED_VERSION : GW_PARSED_BAD;
 }
 
 static inline int gw_parser_is_keeping_alive(const gw_parser *p) {
@@ -53,8 +53,6 @@ static inline unsigned gw_parser_method(const gw_parser *p) {
 static inline const char *gw_parser_method_name(unsigned method) {
   return llhttp_method_name((llhttp_method_t)method);
 }
-#define GW_PARSER_CHUNKED F_CHUNKED
-#define GW_PARSER_LENGTH F_CONTENT_LENGTH
 #define GW_PARSER_HAS_LENGTH(p) (((p)->flags & F_CONTENT_LENGTH) != 0)
 
 #else

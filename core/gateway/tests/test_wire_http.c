@@ -35,7 +35,6 @@ static const row rows[] = {
      {"Connection: keep-alive\r\n"}},
     {"empty lines before it", "\r\n\r\n" GET("/healthz") LAST, "200", {0}},
     {"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400", {0}},
-    {"HTTP/1.2 is taken as 1.1", "GET /healthz HTTP/1.2\r\nHost: localhost\r\n" LAST, "200", {0}},
     {"HTTP/3.0", "GET /healthz HTTP/3.0\r\nHost: x\r\n\r\n", "505", {0}},
     {"no HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400", {0}},
     {"no method", "get / HTTP/1.1\r\n\r\n", "400", {"Connection: close\r\n"}},
