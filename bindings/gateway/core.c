@@ -44,6 +44,8 @@ int luaopen_moonpool_gateway_core(lua_State *L) {
   mp_gateway_open_handles(L, bridge);
   lua_pushcfunction(L, bind_address);
   lua_setfield(L, -2, "bind");
+  lua_pushcfunction(L, mp_gateway_sign);
+  lua_setfield(L, -2, "sign");
   lua_pushliteral(L, MOONPOOL_VERSION);
   lua_setfield(L, -2, "version");
   return 1;

@@ -40,6 +40,11 @@ typedef struct mp_gateway_settings {
   moonpool_room_options room;
 } mp_gateway_settings;
 
+/* ---- token.c ---- */
+
+/* sign(secret, claims) -> a token with the claims, a JSON object's text; or nil, message, code */
+int mp_gateway_sign(lua_State *L);
+
 /* ---- options.c ---- */
 
 /* Reads the table at `index`; raises for what is unknown or will not do. Pushes what it needs to

@@ -11,6 +11,32 @@ local gateway = { bind = core.bind, version = core.version }
 local methods = {}
 local mt = { __name = "moonpool.gateway", __index = methods }
 
+-- ---- tokens ------------------------------------------------------------------------------------
+
+local HOUR = 3600
+
+---@class moonpool.gateway.claims
+---@field sub string the user's name
+---@field rooms? string[] patterns of the rooms that he may enter; without it, none
+---@field exp? integer until when, in seconds of os.time(); default: for an hour
+---@field nbf? integer from when
+
+--- Makes a token (HS256, RFC 7519) that a gateway with this secret takes.
+---@param secret string 32 bytes at least
+---@param claims moonpool.gateway.claims others are kept
+---@return string? token
+---@return string? message
+---@return string? code
+function gateway.token(secret, claims)
+  if type(claims) ~= "table" or type(claims.sub) ~= "string" then
+    error("gateway.token: claims with a sub, the user's name, are needed", 2)
+  end
+  local all = { exp = os.time() + HOUR }
+  for name, value in pairs(claims) do all[name] = value end
+  if type(all.rooms) == "table" then all.rooms = moonpool.json.array(all.rooms) end
+  return core.sign(secret, moonpool.json.encode(all))
+end
+
 -- ---- hooks -------------------------------------------------------------------------------------
 
 -- What a hook that failed tells its user; the error itself goes to the error hook.
@@ -55,7 +81,7 @@ local ANSWERS = { authenticate = answer_authenticate, join = answer_join, say = 
 -- ---- opening -----------------------------------------------------------------------------------
 
 ---@class moonpool.gateway.request
----@field address string the client's, without a port; "" of a Unix socket
+---@field address string the client's, without a port; "unix" of a Unix socket
 ---@field user string? authenticate: the name that is asked for
 ---@field room string? join, say
 ---@field text string? say
