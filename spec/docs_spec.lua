@@ -5,11 +5,12 @@ local scratch = require "spec.support.scratch"
 local new_session = require "spec.support.session"
 
 local PAGES = { "docs/lua.md", "docs/commands.md", "docs/rooms.md", "docs/errors.md",
-  "docs/bots.md", "docs/policies.md", "docs/architecture.md" }
+  "docs/bots.md", "docs/policies.md", "docs/gateway.md", "docs/architecture.md" }
 
 -- Programs and scripts, which are run as they are, by page and place among its code blocks.
 local WHOLE = { ["docs/lua.md"] = { [1] = true }, ["docs/bots.md"] = { [1] = true },
-  ["docs/rooms.md"] = { [1] = true }, ["docs/policies.md"] = { [1] = true } }
+  ["docs/rooms.md"] = { [1] = true }, ["docs/policies.md"] = { [1] = true },
+  ["docs/gateway.md"] = { [1] = true, [2] = true } } -- the second in spec/gateway/token_spec.lua
 
 -- Parts of a program with a client named redis: what is printed behind them, and what that gives.
 local PARTS = {
@@ -147,6 +148,12 @@ describe("docs", function()
     room:expect('"subscribe"')
     session.server:cli("PUBLISH", "room:galley", '{"user":"bob","text":"thanks ann++"}')
     room:expect("ann has 1")
+  end)
+
+  it("gateway.md shows a program that works", function()
+    local result = run_program(examples_of("docs/gateway.md")[1])
+    assert.same({ 0, "" }, { result.status, result.stderr })
+    assert.matches("^127%.0%.0%.1:%d+\n$", result.stdout)
   end)
 
   it("policies.md shows a policy that works", function()
