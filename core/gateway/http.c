@@ -99,6 +99,7 @@ static gw_http *make(gw_conn *c) {
   mp_buf_init(&h->head, allocator);
   mp_buf_init(&h->fields, allocator);
   mp_buf_init(&h->body, allocator);
+  mp_buf_init(&h->decoded, allocator);
   mp_buf_init(&h->held, allocator);
   gw_parser_init(&h->parser, &settings, h);
   h->began = gw_server_now(c->server);
@@ -112,6 +113,7 @@ void gw_http_free(gw_conn *c) {
   mp_buf_free(&h->head);
   mp_buf_free(&h->fields);
   mp_buf_free(&h->body);
+  mp_buf_free(&h->decoded);
   mp_buf_free(&h->held);
   mp_free(gw_conn_allocator(c), h);
 }
@@ -121,6 +123,7 @@ static void begin(gw_http *h) {
   mp_buf_clear(&h->head, 4096);
   mp_buf_clear(&h->fields, 4096);
   mp_buf_clear(&h->body, 4096);
+  mp_buf_clear(&h->decoded, 4096);
   gw_lint_init(&h->lint);
   h->target_len = h->head_bytes = 0;
   h->is_in_value = h->is_head_done = h->is_shared = 0;

@@ -18,6 +18,7 @@ typedef struct gw_http {
   mp_buf head;   /* the request's target, then the names and values of its fields */
   mp_buf fields; /* gw_field */
   mp_buf body;
+  mp_buf decoded;    /* parts of the target, as gw_http_decode gave them; it never moves */
   mp_buf held;       /* came in while a request was being answered */
   size_t target_len; /* at the beginning of `head` */
   size_t head_bytes; /* read of the head so far */
@@ -55,16 +56,17 @@ int gw_http_lists(moonpool_bytes list, const char *token);
 int gw_http_next(moonpool_bytes *list, moonpool_bytes *element);
 int gw_http_is(moonpool_bytes text, const char *lower_case);
 
-/* The target's path, as it came, and a parameter of its query, decoded in its place: for each
- * parameter once only. */
+/* The target's path, as it came, and a parameter of its query, decoded. */
 moonpool_bytes gw_http_path(const gw_http *http);
 moonpool_bytes gw_http_parameter(gw_http *http, const char *name);
 
 /* The token: of Authorization, or of the query. */
 moonpool_bytes gw_http_token(gw_http *http);
 
-/* Decodes %XX in its place; 0: it is malformed. */
-int gw_http_decode(char *text, size_t *len, int is_query);
+/* A copy of a part of the target in which %XX (and, of a query, "+") is decoded, until the next
+ * request. Absent: it is malformed, or there is no memory. All parts together are to be no longer
+ * than the target. */
+moonpool_bytes gw_http_decode(gw_http *http, moonpool_bytes text, int is_query);
 
 /* ---- http_response.c ---- */
 

@@ -81,22 +81,34 @@ static int hex(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-int gw_http_decode(char *text, size_t *len, int is_query) {
-  size_t to = 0;
-  for (size_t i = 0; i < *len; i++) {
-    char c = text[i];
+/* The length of what is written to `to`; SIZE_MAX: it is malformed. */
+static size_t decode(char *to, moonpool_bytes text, int is_query) {
+  size_t len = 0;
+  for (size_t i = 0; i < text.len; i++) {
+    char c = text.data[i];
     if (c == '%') {
-      int high = i + 2 < *len ? hex(text[i + 1]) : -1, low = i + 2 < *len ? hex(text[i + 2]) : -1;
-      if (high < 0 || low < 0) return 0;
+      int is_cut = i + 2 >= text.len;
+      int high = is_cut ? -1 : hex(text.data[i + 1]), low = is_cut ? -1 : hex(text.data[i + 2]);
+      if (high < 0 || low < 0) return SIZE_MAX;
       c = (char)(high << 4 | low);
       i += 2;
     } else if (c == '+' && is_query) {
       c = ' ';
     }
-    text[to++] = c;
+    to[len++] = c;
   }
-  *len = to;
-  return 1;
+  return len;
+}
+
+moonpool_bytes gw_http_decode(gw_http *h, moonpool_bytes text, int is_query) {
+  moonpool_bytes none = {NULL, 0};
+  if (!h->decoded.len && !mp_buf_reserve(&h->decoded, h->target_len + 1)) return none;
+  if (text.len > h->decoded.cap - h->decoded.len) return none;
+  char *to = h->decoded.data + h->decoded.len;
+  size_t len = decode(to, text, is_query);
+  if (len == SIZE_MAX) return none;
+  h->decoded.len += len;
+  return (moonpool_bytes){to, len};
 }
 
 moonpool_bytes gw_http_parameter(gw_http *h, const char *name) {
@@ -108,9 +120,7 @@ moonpool_bytes gw_http_parameter(gw_http *h, const char *name) {
     size_t len = (size_t)((next ? next : end) - begin);
     at = next;
     if (len <= name_len || memcmp(begin, name, name_len) != 0 || begin[name_len] != '=') continue;
-    char *value = h->head.data + (begin + name_len + 1 - h->head.data);
-    size_t value_len = len - name_len - 1;
-    return gw_http_decode(value, &value_len, 1) ? (moonpool_bytes){value, value_len} : none;
+    return gw_http_decode(h, (moonpool_bytes){begin + name_len + 1, len - name_len - 1}, 1);
   }
   return none;
 }

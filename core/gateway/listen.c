@@ -11,13 +11,15 @@
 #include "conn_private.h"
 #include "socket.h"
 
-enum { ACCEPTS_A_TURN = 64, RETRY_MS = 100 };
+/* Of a socket that several processes listen on, each takes few at once, so that all get some. */
+enum { ACCEPTS_A_TURN = 64, SHARED_ACCEPTS_A_TURN = 4, RETRY_MS = 100 };
 
 typedef struct gw_listener {
   uv_poll_t poll; /* first */
   struct gw_listener *next;
   gw_server *server;
   gw_bound bound;
+  int is_inherited;
   int is_path_ours; /* made by us: removed at the end */
 } gw_listener;
 
@@ -101,12 +103,13 @@ static int accept_one(gw_listener *l) {
 static void on_poll(uv_poll_t *poll, int status, int events) {
   (void)status, (void)events;
   gw_listener *l = (gw_listener *)poll;
-  for (int i = 0; i < ACCEPTS_A_TURN && accept_one(l); i++) continue;
+  int max = l->is_inherited ? SHARED_ACCEPTS_A_TURN : ACCEPTS_A_TURN;
+  for (int i = 0; i < max && accept_one(l); i++) continue;
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
 
-static int listen_with(moonpool_gateway *g, gw_bound *bound, int is_path_ours, char *message,
+static int listen_with(moonpool_gateway *g, gw_bound *bound, int is_inherited, char *message,
                        size_t size) {
   gw_listener *l = mp_calloc(g->allocator, sizeof *l);
   int error = l ? uv_poll_init_socket(g->loop, &l->poll, bound->fd) : UV_ENOMEM;
@@ -120,7 +123,8 @@ static int listen_with(moonpool_gateway *g, gw_bound *bound, int is_path_ours, c
   *last = l;
   l->server = g->server;
   l->bound = *bound;
-  l->is_path_ours = is_path_ours;
+  l->is_inherited = is_inherited;
+  l->is_path_ours = !is_inherited && !strncmp(bound->text, "unix:", 5);
   gw_hold(g);
   uv_poll_start(&l->poll, UV_READABLE, on_poll);
   return MOONPOOL_OK;
@@ -149,8 +153,7 @@ int moonpool_gateway_listen(moonpool_gateway *g, const char *address, int fd, ch
   int status = fd >= 0 ? adopt(g, fd, &bound, message, size)
                        : gw_bind(address, is_open_to_all(g), &bound, message, size);
   if (status) return status;
-  int is_path_ours = fd < 0 && !strncmp(bound.text, "unix:", 5);
-  status = listen_with(g, &bound, is_path_ours, message, size);
+  status = listen_with(g, &bound, fd >= 0, message, size);
   if (status && fd < 0) close(bound.fd);
   return status;
 }

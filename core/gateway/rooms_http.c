@@ -70,12 +70,11 @@ void gw_route_room(gw_conn *c, moonpool_bytes path) {
     permit(c, is_stream ? "GET" : "POST");
     return;
   }
-  char *name = h->head.data + (room.data - h->head.data);
-  if (!gw_http_decode(name, &room.len, 0)) {
+  start.room = gw_http_decode(h, room, 0);
+  if (!start.room.data) {
     gw_http_refuse(c, 400, "the room's name is not well encoded");
     return;
   }
-  start.room = room;
   start.token = gw_http_token(h);
   start.user = gw_http_parameter(h, "user");
   is_stream ? fill_stream(h, &start) : fill_post(h, &start);

@@ -237,6 +237,33 @@ TEST(a_post_tells_its_session_all) {
   tear_down_wire(&f);
 }
 
+static char logged[1000];
+
+static void on_log(const char *level, const char *event, const char *fields, void *ctx) {
+  (void)level, (void)event, (void)ctx;
+  snprintf(logged, sizeof logged, "%s", fields);
+}
+
+/* What a part decodes to is no part of the address. */
+TEST(parts_of_an_address_are_decoded_alone) {
+  fixture f;
+  set_up(&f);
+  f.options.log = on_log;
+  open_gateway(&f);
+  wire *w = wire_of(&f);
+  peer *p = peer_connect(&f);
+  peer_say(p, POST("/rooms/a%3Fuser=x%2Fmessages/messages?key=%26user%3Deve&token=a%26user%3Deve"
+                   "&user=ann&user=bob&last=%") "Content-Length: 0\r\n\r\n");
+  EXPECT(p, "HTTP/1.1 201 ");
+  CHECK_STR(w->room, "a?user=x/messages");
+  CHECK_STR(w->token, "a&user=eve");
+  CHECK_STR(w->asked, "ann");
+  CHECK_STR(w->last_n, "");
+  CHECK(strstr(logged, "\"path\":\"/rooms/a%3Fuser=x%2Fmessages/messages\""));
+  peer_close(p);
+  tear_down_wire(&f);
+}
+
 TEST(a_socket_tells_its_session_its_token) {
   fixture f;
   set_up(&f);
@@ -425,6 +452,7 @@ static const test_case tests[] = {
     TEST_CASE(requests_are_taken_whole),
     TEST_CASE(requests_are_taken_byte_by_byte),
     TEST_CASE(a_post_tells_its_session_all),
+    TEST_CASE(parts_of_an_address_are_decoded_alone),
     TEST_CASE(a_socket_tells_its_session_its_token),
     TEST_CASE(frames_may_follow_at_once),
     TEST_CASE(what_follows_a_request_waits_for_its_answer),
