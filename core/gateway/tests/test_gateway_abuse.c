@@ -157,25 +157,47 @@ static void reset(ws_client *c) {
   setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 }
 
+static void end(ws_client *c, unsigned number) {
+  if (number % 2) reset(c);
+  ws_end(c);
+}
+
+enum { STREAM = 7, POST, STAGES };
+
+/* What a client sends that speaks HTTP to its end. */
+static const char *request_of(unsigned stage) {
+  switch (stage) {
+  case 0: return "";
+  case 1: return "GET /socket HTTP/1.1\r\nHost: loc";
+  case 2:
+    return "GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+           "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  case STREAM: return "GET /rooms/abuse/events?last=5 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  default:
+    return "POST /rooms/abuse/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n"
+           "Content-Type: application/json\r\n\r\n{\"text\":\"hi\"}";
+  }
+}
+
+/* What it does that has a WebSocket: nothing, a join, half a frame, a close. */
+static void begin_socket(ws_client *c, unsigned stage) {
+  static const char half[] = "\x01\xfe\x10\x00\1\2\3\4{\"op\":";
+  if (stage >= 4) ws_send_message(c, "{\"op\":\"join\",\"room\":\"abuse\",\"last\":5}");
+  if (stage == 5) ws_send_bytes(c, half, sizeof half - 1, 0);
+  if (stage == 6) ws_send_close(c, 1000);
+}
+
 /* A client that gets so far, and goes; half of them by a reset. */
 static void vanish_at(unsigned stage, unsigned number) {
-  static const char join[] = "{\"op\":\"join\",\"room\":\"abuse\",\"last\":5}";
-  static const char half[] = "\x01\xfe\x10\x00\1\2\3\4{\"op\":";
   ws_client c;
-  if (stage >= 3 ? !ws_open(&c, gateway.port) : !ws_connect(&c, gateway.port)) {
-    CHECK(!"connected");
-    return;
-  }
-  if (stage == 1) ws_send_text(&c, "GET /socket HTTP/1.1\r\nHost: loc");
-  if (stage == 2)
-    ws_send_text(&c, "GET /socket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
-                     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
-  if (stage >= 4) ws_send_message(&c, join);
-  if (stage == 5) ws_send_bytes(&c, half, sizeof half - 1, 0);
-  if (stage == 6) ws_send_close(&c, 1000);
-  if (number % 2) reset(&c);
-  ws_end(&c);
+  int has_socket = stage >= 3 && stage < STREAM;
+  CHECK(has_socket ? ws_open(&c, gateway.port) : ws_connect(&c, gateway.port));
+  if (has_socket)
+    begin_socket(&c, stage);
+  else
+    ws_send_text(&c, request_of(stage));
+  end(&c, number);
 }
 
 typedef struct left {
@@ -194,13 +216,13 @@ static void take_left(gateway_thread *g, void *ctx) {
 
 static void vanish_all(unsigned count, left *after) {
   long long deadline = redis_clock_ms() + WS_DEADLINE;
-  for (unsigned i = 0; i < count; i++) vanish_at(i % 7, i / 7);
+  for (unsigned i = 0; i < count; i++) vanish_at(i % STAGES, i / STAGES);
   CHECK(has_connections(&gateway, 1));
   do gateway_thread_call(&gateway, take_left, after);
   while (after->members && redis_clock_ms() < deadline);
 }
 
-/* What is left at one stage of seven comes more than a thousand times; SOME is what the gateway
+/* What is left at one stage of nine comes more than a thousand times; SOME is what the gateway
  * and its client keep for a while: links to Redis, spare readers, a room that was just left. */
 TEST(ten_thousand_vanish_at_every_stage) {
   enum { VANISHING = 10000, SOME = 100 };

@@ -139,12 +139,12 @@ TEST(what_is_no_request_is_refused) {
 TEST(a_megabyte_of_headers_is_refused) {
   static const char start[] = "GET / HTTP/1.1\r\nHost: localhost\r\n";
   size_t len = 1 << 20;
-  char *bytes = malloc(len);
+  char *bytes = calloc(1, len);
   memcpy(bytes, start, sizeof start);
   for (size_t i = sizeof start - 1; i + 16 <= len; i += 16)
     memcpy(bytes + i, "Abc: defghijkl\r\n", 16);
   CHECK_INT(status_of(bytes, len), 431);
-  memset(bytes + sizeof start - 1, 'a', len - sizeof start);
+  memset(bytes + sizeof start - 1, 'a', len - sizeof start + 1);
   CHECK_INT(status_of(bytes, len), 431);
   memset(bytes, 'a', len);
   memcpy(bytes, "GET /", 5);
