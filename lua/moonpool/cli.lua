@@ -6,8 +6,8 @@ local argparse = require "argparse"
 local cli = {}
 
 local COMMANDS = {
-  "run", "ps", "reload", "explain", "chat", "follow", "say", "history", "who", "rooms", "watch",
-  "delete", "clear", "destroy", "replay", "sub", "pub", "version",
+  "run", "ps", "reload", "revoke", "explain", "chat", "follow", "say", "history", "who", "rooms",
+  "watch", "delete", "clear", "destroy", "replay", "sub", "pub", "version",
 }
 
 local OK, FAILURE, USAGE = 0, 1, 2

@@ -3,6 +3,7 @@
 local moonpool = require "moonpool"
 local actors = require "moonpool.host.actor"
 local attachment = require "moonpool.host.attachment"
+local authentication = require "moonpool.host.authentication"
 local committers = require "moonpool.host.committer"
 local discoveries = require "moonpool.host.discovery"
 local policies = require "moonpool.host.policies"
@@ -23,9 +24,13 @@ local DRAIN_SECONDS = 1
 ---@field package settings moonpool.host.config
 ---@field package bots moonpool.host.actor[]
 ---@field package policies moonpool.host.actor[]
+---@field package auth moonpool.host.actor[] one at most: it says who a gateway's users are
 ---@field package followings table<moonpool.host.actor, moonpool.host.following>
 ---@field package subscriptions table<moonpool.host.actor, table<integer, table>> by pattern's id
-local methods = { say = requests.say, may_join = requests.may_join, explain = requests.explain }
+local methods = {
+  say = requests.say, may_join = requests.may_join, explain = requests.explain,
+  authenticate = authentication.of,
+}
 local mt = { __name = "moonpool.host", __index = methods }
 
 -- ---- loading -----------------------------------------------------------------------------------
@@ -66,6 +71,7 @@ function methods:load(set_aside)
   self.set_aside = set_aside or {}
   local messages = {}
   load_list(self, self.settings.policies, self.policies, messages)
+  load_list(self, self.settings.auth, self.auth, messages)
   load_list(self, self.settings.bots, self.bots, messages)
   if #messages > 0 then return nil, messages end
   self.chain:replace(self.policies)
@@ -128,6 +134,7 @@ function methods:stop()
   self.committer:close()
   self:end_actors(self.bots)
   self:end_actors(self.policies)
+  self:end_actors(self.auth)
 end
 
 methods.reload, methods.reload_one = reloading.reload, reloading.reload_one
@@ -148,6 +155,7 @@ function methods:has_policies() return #self.policies > 0 or self.settings.file 
 ---@return moonpool.host.actor[]
 function methods:actors()
   local list = table.move(self.policies, 1, #self.policies, 1, {})
+  table.move(self.auth, 1, #self.auth, #list + 1, list)
   return table.move(self.bots, 1, #self.bots, #list + 1, list)
 end
 
@@ -192,8 +200,8 @@ end
 ---@return moonpool.host
 function host.new(client, settings, log)
   local self = setmetatable({
-    client = client, settings = settings, log = log, bots = {}, policies = {}, followings = {},
-    set_aside = {}, subscriptions = {}, discovery = discoveries.new(client),
+    client = client, settings = settings, log = log, bots = {}, policies = {}, auth = {},
+    followings = {}, set_aside = {}, subscriptions = {}, discovery = discoveries.new(client),
     committer = committers.new(client, log),
     chain = policies.new({}, { policy_timeout = settings.limits.policy_timeout, log = log }),
   }, mt)

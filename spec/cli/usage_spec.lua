@@ -1,8 +1,8 @@
 local program = require "spec.support.program"
 
 local COMMANDS = {
-  "run", "ps", "reload", "explain", "chat", "follow", "say", "history", "who", "rooms", "watch",
-  "delete", "clear", "destroy", "replay", "sub", "pub", "version",
+  "run", "ps", "reload", "revoke", "explain", "chat", "follow", "say", "history", "who", "rooms",
+  "watch", "delete", "clear", "destroy", "replay", "sub", "pub", "version",
 }
 
 local function run(...)

@@ -29,7 +29,8 @@ local IS_RIGHT = { [4] = true, [5] = true, [6] = true, [7] = true, [8] = true, [
 function ps.configure(command)
   command:summary "Tell what the scripts of the running host do."
   command:description(DESCRIPTION):epilog(EPILOG)
-  command:flag("--json", "One JSON object a line: the host first, then each script.")
+  command:flag("--json",
+    "One JSON object a line: the host first, its gateway in it, then each script.")
   host_control.add_option(command)
 end
 
@@ -70,6 +71,30 @@ local function to_text(scripts)
   return table_text.lines(rows, IS_RIGHT)
 end
 
+local GATEWAY_COLUMNS = {
+  { "GATEWAY", "worker" }, { "PID", "pid" }, { "SOCKETS", "sockets" }, { "STREAMS", "streams" },
+  { "ROOMS", "rooms" }, { "IN", "messages_in" }, { "OUT", "messages_out" },
+  { "QUEUE", "queued_bytes" }, { "GAPS", "gaps" }, { "REJECTED", "rejected" },
+}
+
+-- A line for each worker.
+local function gateway_to_text(gateway)
+  local rows, is_right = { {} }, {}
+  for index, column in ipairs(GATEWAY_COLUMNS) do
+    rows[1][index], is_right[index] = column[1], index > 1
+  end
+  for _, worker in ipairs(gateway.workers or {}) do
+    local row = {}
+    for index, column in ipairs(GATEWAY_COLUMNS) do
+      local value = worker[column[2]]
+      row[index] = column[2] == "queued_bytes" and value and bytes(value)
+        or terminal.neutralise(tostring(math.tointeger(value) or "-"))
+    end
+    rows[#rows + 1] = row
+  end
+  return table_text.lines(rows, is_right)
+end
+
 local function encode(value)
   return assert(json.encode(value, { sort = true }))
 end
@@ -88,6 +113,9 @@ function ps.execute(args, context)
     return 0
   end
   for _, line in ipairs(to_text(scripts)) do context.out(line) end
+  if type(found.gateway) ~= "table" then return 0 end
+  context.out ""
+  for _, line in ipairs(gateway_to_text(found.gateway)) do context.out(line) end
   return 0
 end
 

@@ -8,6 +8,7 @@ local operations = require "moonpool.host.operations"
 local reload_on_change = require "moonpool.host.reload_on_change"
 local supervised = require "moonpool.cli.supervised"
 local terminal = require "moonpool.cli.terminal"
+local system = require("moonpool.core").system
 local trial = require "moonpool.host.trial"
 
 local run = { name = "run" }
@@ -70,6 +71,8 @@ function run.configure(command)
     :description "Carry rooms to browsers at HOST:PORT or unix:PATH."
   command:option("--secret-file"):argname("FILE")
     :description "The secret of the gateway's tokens (HS256)."
+  command:option("--workers"):argname("N"):convert(to_whole)
+    :description "Processes that carry rooms to browsers; one of them runs the bots (default: 1)."
   command:option("--tls-cert"):argname("FILE"):description "The gateway's certificate (PEM)."
   command:option("--tls-key"):argname("FILE"):description "Its key."
   command:flag("--watch", "Load scripts anew when their files change.")
@@ -82,13 +85,24 @@ local function fail_with(context, messages)
   context:fail(messages[#messages], EX_CONFIG)
 end
 
+local function number_of(worker) return worker.settings.number or 1 end
+
+local function is_first(worker) return number_of(worker) == 1 end
+
 local function read_config(args)
   return config.read(args.config, {
     files = args.files, policies = args.policy, name = args.name, log = args.log,
     memory = args.memory, budget = args.budget, redis = args.redis, control = args.control,
     seed = args.seed, listen = args.listen, secret_file = args.secret_file,
-    tls_cert = args.tls_cert, tls_key = args.tls_key,
+    tls_cert = args.tls_cert, tls_key = args.tls_key, workers = args.workers,
   })
+end
+
+-- The first worker runs all scripts, others have policies only.
+local function read_config_of(args, worker)
+  local settings, messages = read_config(args)
+  if settings and not is_first(worker) then settings.bots = {} end
+  return settings, messages
 end
 
 local function read_settings(args, context)
@@ -99,7 +113,7 @@ end
 
 -- Reads everything again. What cannot be loaded stays as it is.
 local function reload(args, worker)
-  local settings, messages = read_config(args)
+  local settings, messages = read_config_of(args, worker)
   if not settings then return nil, table.concat(messages, "\n"), "EARG" end
   return worker.host:reload(settings)
 end
@@ -175,12 +189,34 @@ local function check(args, context)
   return 0
 end
 
+local function figures(worker)
+  local all = worker.gateway and worker.gateway:stats() or {}
+  all.worker, all.pid = number_of(worker), system.getpid()
+  return all
+end
+
+-- What another worker asks.
+local function answer(args, worker, request)
+  if request.op == "stats" and worker.gateway then
+    return figures(worker)
+  elseif request.op == "revoke" and worker.gateway then
+    return { closed = worker.gateway:revoke(request.user, request.reason) }
+  elseif request.op == "reload" and worker.host then
+    if request.script then return { scripts = worker.host:reload_one(request.script) } end
+    return { scripts = reload(args, worker) }
+  end
+end
+
 -- Answers on the control socket, if this host has it.
 local function serve(args, context, worker)
   local fd = worker.settings.control_fd
   if not fd then return end
   local server, message = control.serve(fd, {
-    ops = operations.of(worker.host, function() return reload(args, worker) end),
+    ops = operations.of(worker.host, function() return reload(args, worker) end, {
+      get = function() return worker.gateway end,
+      figures = function() return figures(worker) end,
+      ask_others = function(request) return worker:ask_others(request) end,
+    }),
     log = function(line) context:warn(line) end,
   })
   if not server then context:warn("cannot listen for commands: " .. message) end
@@ -192,30 +228,33 @@ local function open_gateway(settings, context, worker)
   if not settings.gateway then return nil end
   local fds = worker.settings.listen_fds
   local gateway, message = host_gateway.open(worker.host, settings.gateway,
-    context:redis_url(), fds)
+    context:redis_url(), fds, number_of(worker))
   if not gateway then context:fail("gateway: " .. message, EX_CONFIG) end
   return gateway
 end
 
-local function watch_files(args, context, own, settings)
-  local watcher, message = reload_on_change(own, settings, function() return read_config(args) end,
-    own.log)
+local function watch_files(args, context, worker, settings)
+  local own = worker.host
+  local function read() return read_config_of(args, worker) end
+  local watcher, message = reload_on_change(own, settings, read, own.log)
   if not watcher then context:fail(message) end
   return watcher
 end
 
 local function run_scripts(args, context, worker)
   local settings = read_settings(args, context)
+  if not is_first(worker) then settings.bots = {} end
   local own = load_host(settings, context, worker.set_aside)
   local ok, message = own:subscribe()
   if not ok then context:fail(message) end
   worker.host = own
   local server = serve(args, context, worker)
   worker.gateway = open_gateway(settings, context, worker)
-  tell_ready(args, own, worker.gateway)
+  worker.on_call = function(request) return answer(args, worker, request) end
+  if is_first(worker) then tell_ready(args, own, worker.gateway) end
   worker:ready()
   own:start()
-  local watcher = args.watch and watch_files(args, context, own, settings)
+  local watcher = args.watch and watch_files(args, context, worker, settings)
   context:wait_for_stop()
   if watcher then watcher:close() end
   if server then server:close() end
@@ -236,6 +275,7 @@ function run.execute(args, context)
       within = settings.restart.crashes_within },
     stop = settings.limits.stop, log = supervisor_log(settings),
     listen = settings.gateway and settings.gateway.listen,
+    workers = settings.gateway and settings.gateway.workers,
     control = settings.control ~= false
       and { path = settings.control, name = settings.name, is_quiet = args.quiet } or nil,
     reload = function(worker) reload_by_signal(args, context, worker) end,

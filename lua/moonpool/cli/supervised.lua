@@ -1,5 +1,6 @@
 --- A subcommand whose work is done by a worker, which a supervisor watches: both are this program.
 local control_place = require "moonpool.host.control_place"
+local crew = require "moonpool.host.crew"
 local host_gateway = require "moonpool.host.gateway"
 local supervisor = require "moonpool.host.supervisor"
 local worker = require "moonpool.host.worker"
@@ -29,6 +30,7 @@ local function work(context, options, run)
       reload(self)
       self:reloaded()
     end,
+    call = function(request) return self.on_call and self.on_call(request) end,
   }
   if not self then context:fail(message) end
   heed_signals_of_worker(context, function() reload(self) end)
@@ -83,7 +85,7 @@ local function supervise(context, options)
   if options.control then path, all.control_fd = claim_control(context, options.control, url) end
   if options.listen then all.listen_fds = bind(context, options.listen) end
   all.settings = { redis = url, control = path, stop = stop }
-  local self = supervisor.new(all)
+  local self = crew.new(all, options.workers or 1)
   context:set_grace(all.drain + MARGIN_SECONDS)
   heed_signals(context, self)
   context:on_stop(function() self:stop() end)
@@ -100,6 +102,8 @@ end
 --- worker has worker.settings.control_fd for moonpool.host.control, unless another host has the
 --- place. `path` as --control gives it, `name` the host's; is_quiet: nothing is said of another one
 ---@field listen? string[] addresses of the gateway: the worker has worker.settings.listen_fds
+---@field workers? integer how many processes; default 1. Each runs the same, worker.settings.number
+--- says which it is; the first has the control socket. worker.on_call answers what others ask
 ---@field reload? fun(worker: moonpool.host.worker) reads the scripts again; awaited
 
 --- Runs the subcommand under a supervisor: in the process that the user has started this is the

@@ -36,26 +36,7 @@ return function(guest, fields)
     ask("sleep", math.max(seconds, 0))
   end
 
-  local function ask_redis(...)
-    for index = 1, select("#", ...) do
-      local kind = type((select(index, ...)))
-      if kind ~= "string" and kind ~= "number" then
-        error(string.format("bot.redis: argument %d: a string or number is needed, not %s",
-          index - 1, kind), 2)
-      end
-    end
-    return ask("redis", ...)
-  end
-
-  if guest.grants.redis then
-    fields.redis = setmetatable({}, {
-      __index = function(_, name)
-        if name == "call" then return function(_, ...) return ask_redis(...) end end
-        return function(_, ...) return ask_redis(name, ...) end
-      end,
-      __metatable = false,
-    })
-  end
+  tools.module "redis"(guest, "bot", fields)
 
   local methods = tools.message_methods
 

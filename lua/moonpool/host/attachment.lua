@@ -85,6 +85,8 @@ function attachment.renew(self, actor)
   if actor.kind == "policy" then
     self.chain:replace(self.policies)
     return
+  elseif actor.kind == "auth" then
+    return
   end
   local ok, message = change(self, actor)
   if not ok then

@@ -27,6 +27,7 @@ config.DEFAULT_PATH = "moonpool.conf.lua"
 ---@field gateway table? as moonpool.gateway.open takes it, without hooks
 ---@field bots moonpool.host.config.script[]
 ---@field policies moonpool.host.config.script[]
+---@field auth moonpool.host.config.script[] one at most: gateway.authenticate
 ---@field watched string[] the file, and the folders and files of scripts as they were given
 
 ---@class moonpool.host.config.flags
@@ -43,6 +44,7 @@ config.DEFAULT_PATH = "moonpool.conf.lua"
 ---@field secret_file string? likewise
 ---@field tls_cert string?
 ---@field tls_key string?
+---@field workers integer? processes that carry rooms to browsers
 
 -- ---- the file ----------------------------------------------------------------------------------
 
@@ -115,6 +117,8 @@ local function read_globals(settings, globals, problems)
       append(settings.watched, paths_of(value, kind, settings.folder))
     elseif name == "gateway" then
       settings.gateway = config_gateway.read(value, settings.folder, problems)
+      local script = settings.gateway.authenticate
+      append(settings.watched, { script and script.path })
     elseif schema.sections[name] then
       settings[name] = read_section(name, value, schema.sections[name], problems)
     elseif schema.top[name] then
@@ -206,6 +210,8 @@ local function merge_scripts(all, settings, flags, problems)
     for _, script in ipairs(list) do complete(script, all) end
     all[field] = list
   end
+  for _, script in ipairs(all.auth) do complete(script, all) end
+  append(together, all.auth)
   append(together, all.bots)
   append(together, all.policies)
   config_scripts.check_names(together, problems)
@@ -226,8 +232,9 @@ local function merge(settings, flags, problems)
     all[section] = merge_section(section, known, settings[section] or {}, flags, problems)
   end
   check_backoff(all.restart, settings.file, problems)
-  merge_scripts(all, settings, flags, problems)
   all.gateway = config_gateway.merge(settings.gateway, flags, problems)
+  all.auth = { all.gateway and all.gateway.authenticate }
+  merge_scripts(all, settings, flags, problems)
   return all
 end
 

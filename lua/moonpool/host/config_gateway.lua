@@ -1,5 +1,6 @@
 --- The configuration's `gateway` section: what it may say, checked, its files' paths made those of
 --- its folder. docs/gateway.md is the manual.
+local config_scripts = require "moonpool.host.config_scripts"
 local nearest = require "moonpool.nearest"
 local schema = require "moonpool.host.config_schema"
 
@@ -25,6 +26,8 @@ local rate = { what = "a number a second", type = "number",
   fits = function(value) return value >= 0 and value <= 1e9 end }
 local whole = { what = "a whole number from 0 on", type = "number",
   fits = function(value) return math.tointeger(value) ~= nil and value >= 0 end }
+local workers = { what = "a whole number from 1 to 64", type = "number",
+  fits = function(value) return math.tointeger(value) and value >= 1 and value <= 64 end }
 local secret = { what = "a secret of 32 bytes or more", type = "string",
   fits = function(value) return #value >= 32 end, is_hidden = true }
 
@@ -50,7 +53,7 @@ local KINDS = {
   max_members = whole, max_message = whole, max_fragments = whole, messages_per_second = rate,
   pings_per_second = rate, max_requests = whole, max_queue = whole, ping = seconds,
   idle = seconds, auth_timeout = seconds, close_timeout = seconds, typing = seconds,
-  query_timeout = seconds,
+  query_timeout = seconds, workers = workers,
 }
 
 local PATHS = { secret_file = true, tls_cert = true, tls_key = true }
@@ -68,8 +71,15 @@ local function read_listen(value, place, problems)
   if schema.check(what, value, place, problems) then return value end
 end
 
+-- The script that says who a user is.
+local function read_script(value, place, folder, problems)
+  local scripts = config_scripts.read({ value }, "auth", folder, place, problems)
+  if #scripts > 1 then problems:add(place, "one script is needed, not a folder of them") end
+  return scripts[1]
+end
+
 local function names()
-  local all = { "listen" }
+  local all = { "authenticate", "listen" }
   for name in pairs(KINDS) do all[#all + 1] = name end
   table.sort(all)
   return all
@@ -79,6 +89,9 @@ local function read_one(settings, name, value, folder, problems)
   local place = "gateway." .. tostring(name)
   if name == "listen" then
     settings.listen = read_listen(value, place, problems)
+    return
+  elseif name == "authenticate" then
+    settings.authenticate = read_script(value, place, folder, problems)
     return
   end
   local kind = KINDS[name]
@@ -123,7 +136,7 @@ end
 
 --- The section with the flags of the command line over it; nil: no gateway.
 ---@param given table? from read
----@param flags table listen, secret_file, tls_cert, tls_key
+---@param flags table listen, secret_file, tls_cert, tls_key, workers
 ---@param problems moonpool.host.problems
 ---@return table?
 function config_gateway.merge(given, flags, problems)
@@ -134,11 +147,18 @@ function config_gateway.merge(given, flags, problems)
     if flags[name] then settings[name] = flags[name] end
   end
   if flags.secret_file then settings.secret = nil end
+  if flags.workers and schema.check(workers, flags.workers, "--workers", problems) then
+    settings.workers = flags.workers
+  end
   if not settings.listen or #settings.listen == 0 then
     if next(settings) then problems:add("gateway", "listen is needed: where it listens") end
     return nil
   end
   read_secret(settings, problems)
+  if settings.secret and settings.authenticate then
+    problems:add("gateway", "secret and authenticate: one of them says who users are, not both")
+  end
+  settings.workers = math.tointeger(settings.workers or 1)
   return settings
 end
 

@@ -97,6 +97,10 @@ schema.bot = {
 }
 schema.policy = { priority = priority }
 for field, kind in pairs(schema.bot) do schema.policy[field] = kind end
+schema.auth = {}
+for field, kind in pairs(schema.bot) do
+  if field ~= "rooms" then schema.auth[field] = kind end
+end
 
 --- The keys of a table in a fixed order, so that problems are told in one.
 ---@param fields table

@@ -10,7 +10,7 @@ local config_scripts = {}
 local MOST_DEPTH = 16
 
 ---@class moonpool.host.config.script
----@field kind "bot"|"policy"
+---@field kind "bot"|"policy"|"auth"
 ---@field path string
 ---@field name string
 ---@field rooms string[]? instead of those that the script names
@@ -76,7 +76,7 @@ local function read_fields(written, kind, place, problems)
       elseif schema.check(known[key], value, where, problems) then
         fields[key] = value
       end
-    elseif type(key) == "string" and kind == "policy" then
+    elseif type(key) == "string" and kind ~= "bot" then
       options[key] = copy_option(value, where, problems, 1)
     elseif key ~= 1 then
       unknown_field(key, place, schema.keys(known), problems)
@@ -151,7 +151,7 @@ end
 
 --- The scripts of a list, each path in it relative to the folder.
 ---@param list any
----@param kind "bot"|"policy"
+---@param kind "bot"|"policy"|"auth"
 ---@param folder string
 ---@param place string? such as "bots"; nil: of the command line
 ---@param problems moonpool.host.problems

@@ -1,6 +1,7 @@
 --- The gateway of a host: its policies judge who joins and what is said there, its log has its
---- lines.
+--- lines, /metrics the figures of its scripts.
 local moonpool = require "moonpool"
+local metrics = require "moonpool.host.metrics"
 
 local host_gateway = {}
 
@@ -38,24 +39,26 @@ end
 
 -- ---- hooks -------------------------------------------------------------------------------------
 
-local function judge(host, event, request)
-  return host:judge(event, {
+local function judge(host, verdicts, event, request)
+  local verdict = host:judge(event, {
     room = request.room, user = request.user, text = request.text, type = request.type,
     address = request.address, bot = false, via = "gateway", time = moonpool.time(),
   })
+  metrics.count(verdicts, event, verdict)
+  return verdict
 end
 
-local function may_join(host)
+local function may_join(host, verdicts)
   return function(request)
-    local verdict = judge(host, "subscribe", request)
+    local verdict = judge(host, verdicts, "subscribe", request)
     if verdict.verdict == "allow" then return true end
     return nil, verdict.reason
   end
 end
 
-local function may_say(host)
+local function may_say(host, verdicts)
   return function(request)
-    local verdict = judge(host, "publish", request)
+    local verdict = judge(host, verdicts, "publish", request)
     if verdict.verdict ~= "allow" then return nil, verdict.reason end
     return verdict.text or true
   end
@@ -82,6 +85,9 @@ local function write_log(log)
   end
 end
 
+-- Settings that are the host's.
+local OWN = { workers = true, authenticate = true }
+
 -- ---- its life ----------------------------------------------------------------------------------
 
 --- Opens the gateway of a host. Awaits its connection to Redis.
@@ -89,16 +95,26 @@ end
 ---@param settings table of the configuration
 ---@param redis string|table as of moonpool.connect
 ---@param fds? integer[] from bind; nil: it listens by itself
+---@param worker? integer the number of this process among those that share the sockets; default 1
 ---@return moonpool.host.gateway?
 ---@return string? message
-function host_gateway.open(host, settings, redis, fds)
+function host_gateway.open(host, settings, redis, fds, worker)
   local module, missing = host_gateway.module()
   if not module then return nil, missing end
   local options = {}
-  for name, value in pairs(settings) do options[name] = value end
+  for name, value in pairs(settings) do
+    if not OWN[name] then options[name] = value end
+  end
+  local verdicts = {}
   options.redis, options.log = redis, write_log(host.log)
+  options.metrics = function() return metrics.text(verdicts, host:ps(), worker or 1) end
   if fds then options.listen, options.fds = nil, fds end
-  if host:has_policies() then options.join, options.say = may_join(host), may_say(host) end
+  if settings.authenticate then
+    options.authenticate = function(request) return host:authenticate(request) end
+  end
+  if host:has_policies() then
+    options.join, options.say = may_join(host, verdicts), may_say(host, verdicts)
+  end
   local own, message = module.open(options)
   if not own then return nil, message end
   return setmetatable({ own = own }, mt)

@@ -52,7 +52,8 @@ end
 local function begin_new(self, kind, before)
   for _, actor in ipairs(self[kind]) do
     if not before[actor.id] and actor.state == "running" then
-      if kind == "policies" then self.committer:add(actor) else attachment.renew(self, actor) end
+      if kind == "policies" then self.committer:add(actor) end
+      if kind == "bots" then attachment.renew(self, actor) end
       moonpool.spawn(actor.start, actor)
     end
   end
@@ -64,7 +65,7 @@ end
 ---@return { name: string, error: string? }[] results
 function reloading.reload(self, settings)
   local results = {}
-  for _, kind in ipairs { "policies", "bots" } do
+  for _, kind in ipairs { "policies", "auth", "bots" } do
     local before = reload_kind(self, kind, settings[kind], results)
     begin_new(self, kind, before)
   end

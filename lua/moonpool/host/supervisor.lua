@@ -5,7 +5,8 @@
 --- the number of its end of a socket pair. Over that go lines. To the worker: its settings as one
 --- JSON object, then "reload" and "stop". From it: "beat" every second, "ready", "reloaded",
 --- "status TEXT", and, written by a signal handler in C while Lua is stuck, "stuck NAME" and "free
---- NAME". When the pair closes the worker ends, so none is left without a supervisor.
+--- NAME"; what workers ask each other is in moonpool.host.crew. When the pair closes the worker
+--- ends, so none is left without a supervisor.
 local moonpool = require "moonpool"
 local restarts = require "moonpool.host.restarts"
 local service_manager = require "moonpool.host.service_manager"
@@ -37,6 +38,10 @@ local LATE_SECONDS = 0.5 -- a look that is so late says that we were held up, no
 ---@field backoff_max? number default 5
 ---@field retry_min? number seconds until a script that was stuck is tried again; default 10
 ---@field retry_max? number default 3600
+---@field is_helper? boolean the service manager hears of another worker
+---@field on_ready? fun() a worker is
+---@field on_call? fun(worker: table, text: string) what a worker asks the others
+---@field on_answer? fun(text: string) what it answers them
 
 local DEFAULTS = {
   grace = 1, stall = 10, drain = supervisor.DRAIN_SECONDS, max_restarts = 5, within = 60,
@@ -87,7 +92,7 @@ function supervisor.new(options)
   return setmetatable({
     options = all, is_stopping = false, has_been_ready = false, last_look = moonpool.now(),
     look_seconds = math.max(0.01, math.min(all.grace / 5, all.stall / 5, 0.2)),
-    manager = service_manager.new(all.log),
+    manager = service_manager.new(all.log, all.is_helper and function() end or nil),
     restarts = restarts.new { max = all.max_restarts, within = all.within,
       backoff_min = all.backoff_min, backoff_max = all.backoff_max, now = moonpool.now },
     set_aside = set_aside.new { retry_min = all.retry_min, retry_max = all.retry_max,
@@ -104,6 +109,15 @@ function HEARD.beat(_, worker) worker.last_beat = moonpool.now() end
 function HEARD.ready(self, worker)
   worker.is_ready, self.has_been_ready = true, true
   self.manager:ready()
+  if self.options.on_ready then self.options.on_ready() end
+end
+
+function HEARD.call(self, worker, text)
+  if self.options.on_call then self.options.on_call(worker, text) end
+end
+
+function HEARD.answer(self, _, text)
+  if self.options.on_answer then self.options.on_answer(text) end
 end
 
 function HEARD.reloaded(self) self.manager:ready() end
@@ -306,6 +320,19 @@ end
 local function tell_worker(self, line)
   if not self.worker then return end
   moonpool.spawn(self.worker.stream.write, self.worker.stream, line .. "\n")
+end
+
+--- Is there a worker that is ready?
+---@return boolean
+function supervisor_methods:is_ready()
+  return self.worker ~= nil and self.worker.is_ready and not self.worker.killed_for
+end
+
+--- Writes a line to the worker.
+---@param line string
+---@param worker? table that one only, as of on_call: not the next one
+function supervisor_methods:tell(line, worker)
+  if not worker or worker == self.worker then tell_worker(self, line) end
 end
 
 --- Has the worker end in order, and no other one started.

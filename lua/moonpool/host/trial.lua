@@ -66,7 +66,7 @@ end
 ---@return table[]? list `{ script =, description = }`, policies first
 function trial.load_all(settings)
   local list, messages = {}, {}
-  for _, scripts in ipairs { settings.policies, settings.bots } do
+  for _, scripts in ipairs { settings.policies, settings.auth, settings.bots } do
     local by_name = {}
     for _, script in ipairs(scripts) do
       local description, message = trial.load(script)
