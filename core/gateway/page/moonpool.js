@@ -574,7 +574,7 @@ export class Room {
   abandon() {
     this.isLeft = true;
     this.isJoined = false;
-    this.#held = [];
+    if (this.#held) this.#held = [];
     this.#onLeave();
   }
 
