@@ -223,7 +223,7 @@ export class LogView {
     const room = this.#room;
     const text = !room ? "" : room.problem ? `Cannot be read now: ${room.problem}`
       : room.hasOlder ? "Earlier messages are on their way…"
-        : room.items.length > 0 ? "Earlier messages are not kept" : "";
+        : room.items.length > 0 ? "Earlier messages are not kept" : "Nothing was said here yet";
     if (this.#edge.textContent !== text) this.#edge.textContent = text;
   }
 

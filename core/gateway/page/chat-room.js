@@ -36,7 +36,8 @@ export class ChatRoom {
 
   #client; #room; #onChange; #isSeen;
   #ids = new Set();
-  #arrived = null; // live messages while the newest ones are being fetched
+  #arrived = null; // what comes while the newest messages are being fetched
+  #isLoaded = false;
   #oldest; #newest;
 
   /**
@@ -74,7 +75,7 @@ export class ChatRoom {
   #onReconnect() {
     this.#setProblem("");
     this.loadPeople();
-    if (this.items.length === 0) this.loadNewest();
+    if (!this.#isLoaded) this.loadNewest();
   }
 
   #setProblem(problem) {
@@ -96,11 +97,11 @@ export class ChatRoom {
       const arrived = this.#arrived;
       this.#clear();
       this.hasOlder = messages.length >= PAGE;
-      this.isAtEnd = true;
+      this.isAtEnd = this.#isLoaded = true;
       this.below = 0;
       this.#takeAll(messages, "end");
       this.#markUnread();
-      this.#takeAll(arrived, "end");
+      this.#takeArrived(arrived);
     });
     this.#arrived = null;
   }
@@ -124,7 +125,7 @@ export class ChatRoom {
       if (messages.length < PAGE) {
         this.isAtEnd = true;
         this.below = 0;
-        this.#takeAll(this.#arrived, "end");
+        this.#takeArrived(this.#arrived);
       }
       this.#trim("begin");
     });
@@ -163,6 +164,21 @@ export class ChatRoom {
     else this.items.unshift(...items);
   }
 
+  #takeArrived(arrived) {
+    for (const { message, gap } of arrived) {
+      if (gap) this.#placeGap(gap);
+      else this.#takeAll([message], "end");
+    }
+  }
+
+  /** Before what came after it. */
+  #placeGap(gap) {
+    const isBehind = ({ message }) => message?.id !== undefined &&
+      (gap.to ? !isNewer(gap.to, message.id) : Boolean(gap.from) && isNewer(message.id, gap.from));
+    const at = this.items.findIndex(isBehind);
+    this.items.splice(at < 0 ? this.items.length : at, 0, { gap });
+  }
+
   #remember({ id }) {
     if (id === undefined) return;
     this.#ids.add(id);
@@ -197,7 +213,7 @@ export class ChatRoom {
     if (message.user) this.typing.delete(message.user);
     if (message.user === this.#client.user) this.sayings.onMessage(message);
     if (this.#arrived) {
-      this.#arrived.push(message);
+      this.#arrived.push({ message });
     } else if (this.isAtEnd) {
       this.#takeAll([message], "end");
       this.#trim("begin");
@@ -207,7 +223,8 @@ export class ChatRoom {
   }
 
   #onGap(gap) {
-    if (this.isAtEnd && !this.#arrived) this.items.push({ gap });
+    if (this.#arrived) this.#arrived.push({ gap });
+    else if (this.isAtEnd) this.#placeGap(gap);
     this.#onChange(this, "messages");
   }
 

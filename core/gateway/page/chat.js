@@ -145,7 +145,7 @@ function updateRooms() {
 async function lookForRooms() {
   if (client?.state !== "open" || document.visibilityState !== "visible") return;
   try {
-    others = await client.rooms();
+    others = (await client.rooms()).sort((a, b) => a.room.localeCompare(b.room));
     updateRooms();
   } catch {
     // The list that is there stays; the next look may be luckier.
