@@ -18,5 +18,5 @@ files["rockspec/*.rockspec"] = { std = "+rockspec" }
 -- Declarations for editors: nothing in it is called.
 files["lua/moonpool/types.lua"] = { ignore = { "212", "241", "211" } }
 files["lua/moonpool/script_types.lua"] = {
-  globals = { "bot", "policy" }, ignore = { "212", "241", "211", "631" },
+  globals = { "auth", "bot", "policy" }, ignore = { "212", "241", "211", "631" },
 }

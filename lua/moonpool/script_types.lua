@@ -157,6 +157,40 @@ function policy_object.rewrite(text) end
 ---@return boolean is_granted, number wait seconds until it would be
 function policy_object:take(key, capacity, seconds, cost) end
 
+---@class moonpool.auth_request
+---@field token string?
+---@field user string? the name that is asked for
+---@field address string the client's, without a port; "" of a Unix socket
+---@field origin string?
+
+---@class moonpool.auth what a gateway's authentication script has (docs/config.md)
+---@field name string settable while the script is loaded
+---@field options table from the configuration
+---@field json moonpool.json
+---@field null any JSON's null
+---@field redis table? every Redis command is a method; only where that is granted
+local auth_object = {}
+
+--- The function returns the user, the rooms that he may enter (nil: all) and until when (seconds
+--- since 1970; nil: as long as he is connected); or nil and a reason; or nothing.
+---@param event "authenticate"
+---@param fn fun(request: moonpool.auth_request): string?, string[]|string|nil, number?
+---@param priority? number
+---@return fun() remove
+function auth_object:on(event, fn, priority) end
+
+---@return number seconds of a clock that never goes back
+function auth_object.now() end
+
+---@return number seconds since 1970
+function auth_object.time() end
+
+---@param ... any words of a line in the host's log
+function auth_object.log(...) end
+
+---@type moonpool.auth
+auth = auth_object
+
 ---@type moonpool.bot
 bot = bot_object
 

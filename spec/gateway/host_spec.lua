@@ -182,6 +182,14 @@ describe("a host with a gateway", function()
     local broken = websocket.open(run.address):ask { op = "hello", token = "broken" }
     assert.same({ "ESCRIPT", "internal error" }, { broken.code, broken.reason })
     run.host:expect_error "a user's name, or nil and a reason, is needed, not a number"
+    scratch.write(run.folder .. "/auth.lua", 'auth:on("authenticate", function() return "any" end)')
+    assert.equal(0, run:command("reload").status)
+    assert.equal("any", run:open({ hello = { token = "guess" } }).user)
+    assert.is_nil(run.host:errors():find("start it anew", 1, true))
+    local file = run.folder .. "/moonpool.conf.lua"
+    scratch.write(file, (scratch.read(file):gsub("listen =", "idle = 50, listen =")))
+    assert.equal(0, run:command("reload").status)
+    run.host:expect_error "the gateway's settings have changed: start it anew for them"
   end)
 
   it("takes tokens of a secret that nobody sees", function()

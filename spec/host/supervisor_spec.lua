@@ -115,7 +115,8 @@ describe("a supervisor", function()
     start("{}", READY .. " tell 'runs'")
     running:expect "^runs$"
     running:signal "KILL"
-    running:expect "^stopped$" -- after_each sees to it that nothing is left
+    scratch.wait_until(function() return running:output():find "\nstopped\n" end, nil,
+      "its worker's end") -- which comes after its own; after_each sees to it that nothing is left
   end)
 
   it("tells a service manager", function()

@@ -4,6 +4,7 @@ local control = require "moonpool.host.control"
 local host = require "moonpool.host"
 local host_gateway = require "moonpool.host.gateway"
 local log = require "moonpool.host.log"
+local moonpool = require "moonpool"
 local operations = require "moonpool.host.operations"
 local reload_on_change = require "moonpool.host.reload_on_change"
 local supervised = require "moonpool.cli.supervised"
@@ -111,10 +112,23 @@ local function read_settings(args, context)
   return settings
 end
 
+-- What a gateway was told, but for its script, which is reloaded: one text for the same settings.
+local function gateway_text(settings)
+  local own = {}
+  for name, value in pairs(settings or {}) do
+    if name ~= "authenticate" then own[name] = value end
+  end
+  own.has_script = settings and settings.authenticate ~= nil
+  return moonpool.json.encode(own, { sort = true })
+end
+
 -- Reads everything again. What cannot be loaded stays as it is.
 local function reload(args, worker)
   local settings, messages = read_config_of(args, worker)
   if not settings then return nil, table.concat(messages, "\n"), "EARG" end
+  if gateway_text(settings.gateway) ~= worker.gateway_text and is_first(worker) then
+    worker.host.log:write("warning", "the gateway's settings have changed: start it anew for them")
+  end
   return worker.host:reload(settings)
 end
 
@@ -156,12 +170,13 @@ end
 local function tell_ready(args, own, gateway)
   if args.quiet then return end
   local bots, channels = own:running()
-  io.stderr:write("running: ", table.concat(bots, ", "), "\n")
+  if #bots > 0 then io.stderr:write("running: ", table.concat(bots, ", "), "\n") end
   for _, address in ipairs(gateway and gateway:addresses() or {}) do
     io.stderr:write("listening: ", terminal.neutralise(address), "\n")
   end
-  io.stderr:write(("moonpool: ready (%d %s, %s)\n"):format(
-    #bots, #bots == 1 and "bot" or "bots", some(channels)))
+  local rooms = #channels > 0 and ", " .. some(channels) or ""
+  io.stderr:write(("moonpool: ready (%d %s%s)\n"):format(
+    #bots, #bots == 1 and "bot" or "bots", rooms))
 end
 
 -- What a script is, and reacts to, in words.
@@ -247,7 +262,7 @@ local function run_scripts(args, context, worker)
   local own = load_host(settings, context, worker.set_aside)
   local ok, message = own:subscribe()
   if not ok then context:fail(message) end
-  worker.host = own
+  worker.host, worker.gateway_text = own, gateway_text(settings.gateway)
   local server = serve(args, context, worker)
   worker.gateway = open_gateway(settings, context, worker)
   worker.on_call = function(request) return answer(args, worker, request) end
