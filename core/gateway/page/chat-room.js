@@ -13,6 +13,11 @@ export function isNewer(id, other) {
   return ms > otherMs || (ms === otherMs && seq > otherSeq);
 }
 
+/** May there be more than this page of the history? */
+function isMore(messages) {
+  return messages.length >= PAGE || messages.isTruncated;
+}
+
 /**
  * An item of the window: a message, or a gap.
  * @typedef {{ message?: import("./moonpool.js").Message, gap?: import("./moonpool.js").Gap,
@@ -96,7 +101,7 @@ export class ChatRoom {
       const messages = await this.#room.history({ last: PAGE });
       const arrived = this.#arrived;
       this.#clear();
-      this.hasOlder = messages.length >= PAGE;
+      this.hasOlder = isMore(messages);
       this.isAtEnd = this.#isLoaded = true;
       this.below = 0;
       this.#takeAll(messages, "end");
@@ -110,7 +115,7 @@ export class ChatRoom {
     if (!this.hasOlder || !this.#oldest) return;
     await this.#load(async () => {
       const messages = await this.#room.history({ before: this.#oldest, last: PAGE });
-      this.hasOlder = messages.length >= PAGE;
+      this.hasOlder = isMore(messages);
       this.#takeAll(messages, "begin");
       this.#trim("end");
     });
@@ -122,7 +127,7 @@ export class ChatRoom {
       this.#arrived = [];
       const messages = await this.#room.history({ after: this.#newest, limit: PAGE });
       this.#takeAll(messages, "end");
-      if (messages.length < PAGE) {
+      if (!isMore(messages)) {
         this.isAtEnd = true;
         this.below = 0;
         this.#takeArrived(this.#arrived);

@@ -531,12 +531,14 @@ export class Room {
    * Reads what was said, oldest first. All that is given must be met.
    * @param {{ last?: number, before?: string, after?: string, since?: number, till?: number,
    *   limit?: number }} [query] `last`, `limit`: at most so many of the newest; ids are exclusive
-   * @returns {Promise<Message[]>}
+   * @returns {Promise<Message[] & { isTruncated: boolean }>} `isTruncated`: the gateway has cut
+   *   the answer, as it was too large
    */
   async history({ last, before, after, since, till, limit } = {}) {
     const query = { last, before, after, since, till, limit };
     const answer = await this.#link.request({ op: "history", room: this.name, ...query });
-    return answer.messages.map(({ id, message }) => makeMessage(this.name, id, message));
+    const messages = answer.messages.map(({ id, message }) => makeMessage(this.name, id, message));
+    return Object.assign(messages, { isTruncated: answer.truncated === true });
   }
 
   /**

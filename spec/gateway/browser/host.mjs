@@ -16,6 +16,9 @@ bot:command("echo", function(message, args) message:reply("echo: " .. args.text)
 const POLICY = `
 policy:on("publish", function(request)
   if request.text:find "BAD" then return policy.reject("no shouting of <b>BAD</b>, " .. request.user) end
+  if #request.text > 12 and request.text:find "%u" and request.text == request.text:upper() then
+    return policy.reject "please do not shout"
+  end
   if request.text == "rewrite me" then return policy.rewrite "rewritten" end
 end)
 policy:on("subscribe", function(request)
