@@ -23,7 +23,8 @@ typedef struct guest {
   int last;         /* the last of these; -1: none */
   int wrong;        /* of these, those that did not follow the one before */
   int gaps;
-  char id[80]; /* of the last message */
+  char id[80];    /* of the last message */
+  char said[200]; /* its text */
 } guest;
 
 /* ---- what Redis is told otherwise ------------------------------------------------------------ */
@@ -69,6 +70,7 @@ static inline const char *guest_field(const guest *g, const char *key) {
 static inline void note_message(guest *g) {
   snprintf(g->id, sizeof g->id, "%s", guest_field(g, "id"));
   const char *text = guest_field(g, "text");
+  snprintf(g->said, sizeof g->said, "%s", text);
   if (*text < '0' || *text > '9') return;
   int number = atoi(text);
   if (g->last >= 0 && number != g->last + 1) g->wrong++;
@@ -113,6 +115,16 @@ static inline int guest_has(guest *g, const char *part) {
     }                                                                                              \
     if (!is_there) printf("  last heard: %s\n", (g)->text);                                        \
     CHECK(is_there);                                                                               \
+  } while (0)
+
+/* Runs until the last message's text begins so: the message may have come before the answer to who
+ * said it. */
+#define HEARS_TEXT(g, wanted)                                                                      \
+  do {                                                                                             \
+    while (strncmp((g)->said, (wanted), strlen(wanted)) != 0 && !(g)->p->is_over &&                \
+           !(g)->f->is_late)                                                                       \
+      if (!guest_take(g)) turn((g)->f);                                                            \
+    CHECK_STR((g)->said, (wanted));                                                                \
   } while (0)
 
 /* Asks, and awaits the answer, which has that ref: whether it has `part`, too. */
