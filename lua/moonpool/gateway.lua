@@ -8,6 +8,7 @@ local gateway = { bind = core.bind, version = core.version }
 
 ---@class moonpool.gateway
 ---@field package handle table of the core
+---@field package tickets table<table, true> that wait for a hook
 local methods = {}
 local mt = { __name = "moonpool.gateway", __index = methods }
 
@@ -43,13 +44,20 @@ end
 local INTERNAL = "internal error"
 
 -- Runs the hook in a task of its own, and has `answer` make the ticket's answer of its results.
-local function judge(hook, answer)
+-- Meanwhile the ticket is in `tickets`.
+local function judge(hook, answer, tickets)
   return function(ticket, request)
+    tickets[ticket] = true
     moonpool.spawn(function()
       local function settle(ok, ...)
-        if ok then return answer(ticket, request, ...) end
+        tickets[ticket] = nil
+        local problem = ...
+        if ok then
+          ok, problem = pcall(answer, ticket, request, ...) -- which raises about what will not do
+        end
+        if ok then return end
         ticket:reject(INTERNAL, "ESCRIPT")
-        error(..., 0)
+        error(problem, 0)
       end
       settle(xpcall(hook, debug.traceback, request))
     end)
@@ -112,11 +120,11 @@ local ANSWERS = { authenticate = answer_authenticate, join = answer_join, say = 
 
 local OWN = { listen = true, fds = true, ready = true }
 
-local function core_options(options, ready)
+local function core_options(options, ready, tickets)
   local all = { ready = ready }
   for name, value in pairs(options) do
     local answer = ANSWERS[name]
-    if answer and type(value) == "function" then value = judge(value, answer) end
+    if answer and type(value) == "function" then value = judge(value, answer, tickets) end
     if not OWN[name] then all[name] = value end
   end
   return all
@@ -144,18 +152,18 @@ function gateway.open(options)
   if type(options) ~= "table" then
     error(("gateway.open: a table of options is needed, not %s"):format(type(options)), 2)
   end
-  local latch, problem, problem_code = system.latch(), nil, nil
+  local latch, tickets, problem, problem_code = system.latch(), {}, nil, nil
   local handle, message, code = core.open(core_options(options, function(why, why_code)
     problem, problem_code = why, why_code
     latch:open()
-  end))
+  end, tickets))
   if not handle then return nil, message, code end
   latch:wait()
   local ok = not problem
   if ok then
     ok, problem, problem_code = listen_at_all(handle, options)
   end
-  if ok then return setmetatable({ handle = handle }, mt) end
+  if ok then return setmetatable({ handle = handle, tickets = tickets }, mt) end
   handle:close()
   return nil, problem, problem_code
 end
@@ -188,17 +196,23 @@ function methods:drain(seconds)
   return true
 end
 
+-- What still waits for a hook is answered: the core waits for that.
+local function close(self, fn)
+  for ticket in pairs(self.tickets) do ticket:reject("closed", "ECLOSED") end
+  self.handle:close(fn)
+end
+
 --- Closes everything at once. Awaits that nothing is left.
 ---@return true
 function methods:close()
   if self.is_closed then return true end
   self.is_closed = true
   local latch = system.latch()
-  self.handle:close(function() latch:open() end)
+  close(self, function() latch:open() end)
   latch:wait()
   return true
 end
 
-mt.__close = function(self) self.handle:close() end
+mt.__close = function(self) close(self) end
 
 return gateway
