@@ -7,7 +7,9 @@
 
 enum { SCANS_MAX = 100, ROOMS_MAX = 1000, FRESH_MS = 5000, STEPS_MAX = 4000000 };
 
-static const char suffix[] = "}:config", prefix[] = "{room:";
+/* What is around a room's name in the key that it is found by. */
+static const char prefix[] = "{room:";
+enum { PREFIX_LEN = sizeof prefix - 1, SUFFIX_LEN = sizeof "}:config" - 1 };
 
 /* Names one behind the other, each with its length in front. */
 struct gw_room_list {
@@ -111,7 +113,7 @@ static void scan(gw_room_list *list);
 
 /* The name in "{room:NAME}:config". */
 static void take_key(gw_room_list *list, moonpool_bytes key) {
-  size_t before = sizeof prefix - 1, after = sizeof suffix - 1;
+  size_t before = PREFIX_LEN, after = SUFFIX_LEN;
   if (key.len <= before + after || memcmp(key.data, prefix, before) != 0) return;
   moonpool_bytes name = {key.data + before, key.len - before - after};
   if (list->count < ROOMS_MAX && !has_name(list, name)) add_name(list, name);
