@@ -52,7 +52,10 @@ static int is_known(const gw_http *h, const char *etag) {
 
 static void send_file(gw_conn *c, const gw_page_file *file) {
   char fields[sizeof policy + 160];
-  snprintf(fields, sizeof fields, "ETag: %s\r\nCache-Control: no-cache\r\n%s", file->etag, policy);
+  /* Pages from elsewhere may import it; whether they may connect is up to the origins. */
+  const char *cors = strcmp(file->name, "moonpool.js") ? "" : "Access-Control-Allow-Origin: *\r\n";
+  snprintf(fields, sizeof fields, "ETag: %s\r\nCache-Control: no-cache\r\n%s%s", file->etag, cors,
+           policy);
   gw_response response = {.status = is_known(c->http, file->etag) ? 304 : 200, .fields = fields};
   if (response.status == 200) {
     response.type = type_of(file->name);

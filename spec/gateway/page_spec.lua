@@ -58,6 +58,7 @@ describe("the gateway's page", function()
         assert.is_truthy(policy:find(rule, 1, true), name .. ": " .. rule)
       end
       assert.is_nil(policy:find "unsafe")
+      assert.equal(name == "moonpool.js" and "*" or nil, header["access-control-allow-origin"])
     end
     local _, _, index = request(run.address, "GET", "/")
     assert.is_true(index == read(FOLDER .. "/index.html"))

@@ -85,12 +85,16 @@ export class Host {
   #redis; #moonpool; #args;
   port = 0;
 
-  /** @param {{ secret?: string }} [options] of HS256 tokens */
-  static async start({ secret } = {}) {
+  /** @param {{ secret?: string, origins?: string[] }} [options] `secret` of HS256 tokens */
+  static async start({ secret, origins } = {}) {
     const host = new Host();
     host.#write("echo.lua", BOT);
     host.#write("calm.lua", POLICY);
     host.#args = [host.#path("echo.lua"), "--policy", host.#path("calm.lua"), "--control", host.#path("control")];
+    if (origins) {
+      host.#write("conf.lua", `gateway = { origins = { ${origins.map((origin) => `"${origin}"`).join(", ")} } }`);
+      host.#args.push("--config", host.#path("conf.lua"));
+    }
     if (secret) {
       host.#write("secret", secret);
       host.#args.push("--secret-file", host.#path("secret"));

@@ -1,5 +1,6 @@
 // The chat page in a browser, against a real host: its gateway, a bot, a policy.
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { after, afterEach, before, test } from "node:test";
 import { Host, until } from "./host.mjs";
 import { Page, startBrowser } from "./page.mjs";
@@ -19,6 +20,12 @@ after(async () => {
   await browser?.close();
   await host?.stop();
 });
+
+async function visit(url) {
+  const page = await Page.open(browser, url);
+  pages.push(page);
+  return page;
+}
 
 async function enter(user, room, settings) {
   const page = await Page.open(browser, host.url, user, { room, ...settings });
@@ -223,6 +230,34 @@ test("a message that is deleted goes", async () => {
   host.run("delete", "slate", id, "--as", "zoe");
   await until(async () => !(await ann.texts()).includes("to be gone"), "it is gone");
   assert.deepEqual(await ann.texts(), ["to stay"]);
+});
+
+test("a page of another site imports moonpool.js, if its origin is listed", async () => {
+  let gateway;
+  const site = createServer((_, response) => {
+    response.setHeader("Content-Type", "text/html");
+    response.end(`<!doctype html><ol></ol><script type="module">
+      import { connect } from "${gateway.url}moonpool.js";
+      const client = connect(undefined, { user: "guest" });
+      const room = await client.join("galley");
+      room.on("message", ({ text }) => { document.querySelector("ol").append(text); });
+      await room.say("from elsewhere");
+    </script>`);
+  });
+  await new Promise((resolve) => { site.listen(0, "127.0.0.1", resolve); });
+  const address = `http://127.0.0.1:${site.address().port}`;
+  gateway = await Host.start({ origins: [address] });
+  try {
+    const { page } = await visit(`${address}/`);
+    await page.getByText("from elsewhere").waitFor();
+    const stranger = await visit(`http://localhost:${site.address().port}/`);
+    const refused = await stranger.page.waitForEvent("console", (message) => /WebSocket connection/.test(message.text()));
+    assert.match(refused.text(), /403/);
+  } finally {
+    site.closeAllConnections();
+    site.close();
+    await gateway.stop();
+  }
 });
 
 test("signing out asks for a name again, and a name is needed", async () => {
