@@ -203,6 +203,12 @@ TEST(a_proxy_s_clients_are_told_apart) {
   tear_down_wire(&f);
 }
 
+/* Valgrind keeps descriptors of its own, and closes what is accepted past the limit itself. */
+static int is_valgrind(void) {
+  const char *preload = getenv("LD_PRELOAD");
+  return preload && strstr(preload, "vgpreload");
+}
+
 /* Who waits is taken off the list and turned away, so that the loop does not spin on him. */
 TEST(no_descriptors_left_is_survived) {
   fixture f;
@@ -219,9 +225,7 @@ TEST(no_descriptors_left_is_survived) {
   EXPECT_END(b);
   peer_text(a, "still here");
   EXPECT(a, "still here");
-  const char *preload = getenv("LD_PRELOAD");
-  if (!preload || !strstr(preload, "vgpreload")) /* which has closed it before we knew */
-    CHECK_INT(stats_of(&f).refused, 1);
+  if (!is_valgrind()) CHECK_INT(stats_of(&f).refused, 1);
   setrlimit(RLIMIT_NOFILE, &old);
   peer_close(b);
   b = peer_upgrade(&f);
@@ -233,6 +237,7 @@ TEST(no_descriptors_left_is_survived) {
 /* Without a descriptor to give up either, accepting rests, and is tried again. */
 TEST(no_spare_descriptor_is_survived) {
   fixture f;
+  if (is_valgrind()) return;
   set_up(&f);
   open_gateway(&f);
   peer *p = peer_connect(&f);

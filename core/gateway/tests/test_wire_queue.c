@@ -232,6 +232,38 @@ TEST(draining_spreads_the_end) {
   tear_down_wire(&f);
 }
 
+TEST(closing_ends_draining) {
+  fixture f;
+  set_up(&f);
+  open_gateway(&f);
+  peer *p = peer_upgrade(&f), *q = peer_upgrade(&f); /* one ends soon, one after half the time */
+  int done = 0;
+  moonpool_gateway_drain(f.gateway, 100000, on_drain_done, &done);
+  RUN_UNTIL(&f, stats_of(&f).sockets == 1);
+  CHECK_INT(done, 0);
+  close_gateway(&f);
+  CHECK_INT(done, 1);
+  CHECK_INT(peer_close_code(p) + peer_close_code(q), 1001 + 1012);
+  peer_close(p);
+  peer_close(q);
+  tear_down_wire(&f);
+}
+
+TEST(closing_at_once_leaves_nothing) {
+  fixture f;
+  set_up(&f);
+  open_gateway(&f);
+  moonpool_gateway_close(f.gateway, on_gateway_gone, &f);
+  moonpool_gateway_close(f.gateway, on_gateway_gone, &f);
+  moonpool_gateway_close(NULL, on_gateway_gone, &f);
+  CHECK_INT(f.gone, 0);
+  RUN_UNTIL(&f, f.gone == 1);
+  f.gateway = NULL;
+  for (int i = 0; i < 20; i++) turn(&f);
+  CHECK_INT(f.gone, 1);
+  tear_down_wire(&f);
+}
+
 TEST(a_user_is_revoked) {
   fixture f;
   set_up(&f);
@@ -323,6 +355,8 @@ static const test_case tests[] = {
     TEST_CASE(closing_says_goodbye_to_all),
     TEST_CASE(a_session_may_close_the_gateway),
     TEST_CASE(draining_spreads_the_end),
+    TEST_CASE(closing_ends_draining),
+    TEST_CASE(closing_at_once_leaves_nothing),
     TEST_CASE(a_user_is_revoked),
     TEST_CASE(requests_and_ends_are_logged),
     TEST_CASE(metrics_are_told),
