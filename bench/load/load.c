@@ -243,6 +243,7 @@ static void measure_slow(void) {
 
 int main(int argc, char **argv) {
   read_options(argc, argv);
+  raise_descriptors();
   kinds_begin();
   if (strcmp(opt.part, "fanout") == 0)
     measure_fanout();

@@ -107,6 +107,7 @@ static void on_messages(void) {
 int main(int argc, char **argv) {
   if (argc != 3) die(PROGRAM, "usage: %s HOST:PORT ROOM", PROGRAM);
   struct epoll_event events[64];
+  raise_descriptors();
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   subscribe(argv[1], argv[2]);
   watch(STDIN_FILENO);

@@ -46,6 +46,7 @@ int main(int argc, char **argv) {
   moonpool_room_options room;
   moonpool_gateway_options gateway_options;
   if (argc != 3) die(PROGRAM, "usage: %s HOST:PORT KEEP", PROGRAM);
+  raise_descriptors();
   moonpool_options_init(&options);
   moonpool_room_options_init(&room);
   moonpool_gateway_options_init(&gateway_options);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define NAME_BYTES 11                                                              /* room:000000 */
@@ -48,6 +49,14 @@ static inline long number(const char *program, const char *text) {
   long value = strtol(text, &end, 10);
   if (end == text || *end || value < 0) die(program, "not a number: %s", text);
   return value;
+}
+
+/* As many descriptors as may be. */
+static inline void raise_descriptors(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* Splits "host:port" into `host` and the port; 0 when the address is a Unix socket's path. */
