@@ -74,6 +74,16 @@ describe("a host with a gateway", function()
     assert.matches("\nGATEWAY +PID +SOCKETS.*\n1 +%d+ +2 ", run:command("ps").stdout)
   end)
 
+  it("listens on a Unix socket beside its configuration, and removes it", function()
+    start { config = [[gateway = { listen = { LISTEN, "unix:gateway.sock" } }]] }
+    local path = run.folder .. "/gateway.sock"
+    assert.equal("socket", system.stat(path).type)
+    assert.same({ run.address, "unix:" .. path }, run:ps().gateway.addresses)
+    run.host:signal "TERM"
+    assert.equal(0, run.host:wait())
+    assert.is_nil((system.stat(path)))
+  end)
+
   it("closes a user's sockets when that is asked for", function()
     start {}
     local ann, bob = run:open { user = "ann" }, run:open { user = "bob" }

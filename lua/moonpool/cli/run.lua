@@ -288,8 +288,8 @@ function run.execute(args, context)
   return supervised(context, {
     supervisor = { grace = settings.limits.grace, max_restarts = settings.restart.max_crashes,
       within = settings.restart.crashes_within },
-    stop = settings.limits.stop, log = supervisor_log(settings),
-    listen = settings.gateway and settings.gateway.listen,
+    stop = settings.limits.stop + host_gateway.stop_seconds(settings.gateway),
+    log = supervisor_log(settings), listen = settings.gateway and settings.gateway.listen,
     workers = settings.gateway and settings.gateway.workers,
     control = settings.control ~= false
       and { path = settings.control, name = settings.name, is_quiet = args.quiet } or nil,

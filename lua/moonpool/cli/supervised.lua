@@ -74,6 +74,15 @@ local function bind(context, addresses)
   return fds
 end
 
+-- Nobody listens any more: paths of Unix sockets are free.
+local function unbind(addresses, fds)
+  for index, address in ipairs(addresses) do
+    local path = address:match "^unix:(.+)$"
+    if path then system.unlink(path) end
+    system.close_descriptor(fds[index])
+  end
+end
+
 local function supervise(context, options)
   local stop = options.stop or STOP_SECONDS
   local all = { argv = supervisor.command(arg), drain = stop + MARGIN_SECONDS }
@@ -91,6 +100,7 @@ local function supervise(context, options)
   context:on_stop(function() self:stop() end)
   local status = self:run()
   if path then control_place.release(path, all.control_fd) end
+  if options.listen then unbind(options.listen, all.listen_fds) end
   return status
 end
 

@@ -64,11 +64,17 @@ local function in_folder(folder, path)
 end
 
 -- One address or a list of them.
-local function read_listen(value, place, problems)
-  if type(value) == "string" and value ~= "" then return { value } end
+local function read_listen(value, place, folder, problems)
   local what = { what = "an address, or a list of addresses,", type = "table",
     fits = is_list_of_strings }
-  if schema.check(what, value, place, problems) then return value end
+  if type(value) == "string" and value ~= "" then value = { value } end
+  if not schema.check(what, value, place, problems) then return nil end
+  local addresses = {}
+  for index, address in ipairs(value) do
+    local path = address:match "^unix:(.+)$"
+    addresses[index] = path and "unix:" .. in_folder(folder, path) or address
+  end
+  return addresses
 end
 
 -- The script that says who a user is.
@@ -88,7 +94,7 @@ end
 local function read_one(settings, name, value, folder, problems)
   local place = "gateway." .. tostring(name)
   if name == "listen" then
-    settings.listen = read_listen(value, place, problems)
+    settings.listen = read_listen(value, place, folder, problems)
     return
   elseif name == "authenticate" then
     settings.authenticate = read_script(value, place, folder, problems)

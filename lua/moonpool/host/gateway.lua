@@ -6,6 +6,7 @@ local metrics = require "moonpool.host.metrics"
 local host_gateway = {}
 
 local DRAIN_SECONDS = 1
+local CLOSE_SECONDS = 2 -- close_timeout's default
 
 ---@class moonpool.host.gateway
 ---@field package own moonpool.gateway
@@ -132,6 +133,14 @@ function methods:stats() return self.own:stats() or {} end
 ---@param reason? string
 ---@return integer count
 function methods:revoke(user, reason) return self.own:revoke(user, reason) or 0 end
+
+--- How long `stop` may take.
+---@param settings table? of the configuration
+---@return number seconds 0 without a gateway
+function host_gateway.stop_seconds(settings)
+  if not settings then return 0 end
+  return DRAIN_SECONDS + (settings.close_timeout or CLOSE_SECONDS)
+end
 
 --- Sends its clients elsewhere and ends. Awaits it.
 function methods:stop()
