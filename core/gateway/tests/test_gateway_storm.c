@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include "rooms_fixture.h"
 
-enum { GUESTS = 12, MESSAGES = 1500, PADDING = 300 };
+enum { GUESTS = 12, MESSAGES = 600, PADDING = 300 };
 
 typedef struct follower {
   guest g;
