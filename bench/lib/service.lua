@@ -15,11 +15,11 @@ cd "$0" && mkfifo in || exit 1
 env "$@" <in >out 2>err &
 server=$!
 cat >in
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+for _ in $(seq 100); do
   kill -0 $server 2>/dev/null || break
   sleep 0.05
 done
-kill $server 2>/dev/null
+kill -9 $server 2>/dev/null
 wait $server
 cd / && rm -rf "$0"
 ]]

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # nchan in Debian's nginx, with Redis: one server, whose one worker has the subscribers, and another
 # that only publishes, so that what publishing costs is not counted.
 # usage: fanout_nchan.sh HOST:PORT KEEP, in a folder that is its own; ends when standard input does
