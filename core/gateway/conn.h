@@ -28,8 +28,9 @@ enum {
  * write at its end. Nothing is written from inside this call, and no session function is called. */
 typedef enum gw_sent { GW_SENT, GW_FULL, GW_GONE } gw_sent;
 
-/* GW_FULL: max_queue would be passed; nothing was put in, and gw_session_drained will be called
- * once half of it is free. GW_GONE: it is closing. */
+/* GW_FULL: max_queue would be passed (a chunk that is longer passes an empty queue), or there is no
+ * memory; nothing was put in, and gw_session_drained will be called once half of it is free.
+ * GW_GONE: it is closing. */
 gw_sent gw_conn_send(gw_conn *conn, gw_chunk *chunk);
 
 /* Likewise for what must not be dropped (answers): a queue that they fill by more than max_queue
@@ -40,10 +41,12 @@ gw_sent gw_conn_send_answer(gw_conn *conn, gw_chunk *chunk);
 size_t gw_conn_queued(const gw_conn *conn);
 
 /* Sends what is queued, then the closing handshake (of an event stream: the end); at most
- * close_timeout. gw_session_closed is called in the loop's next turn. Repeating it does nothing. */
+ * close_timeout. gw_session_closed is called in the loop's next turn. Repeating it does nothing. A
+ * request that waits for its response gets one: 401, 403, 500 or 503, by the code. */
 void gw_conn_close(gw_conn *conn, unsigned code, const char *reason);
 
-/* An HTTP response to a request that waits for one (POST, ...). `type` of the content. */
+/* An HTTP response to a request that waits for one (POST, ...). `type` of the content. The session
+ * ends with it: gw_session_closed is called in the loop's next turn. */
 void gw_conn_respond(gw_conn *conn, unsigned status, const char *type, const char *body,
                      size_t len);
 

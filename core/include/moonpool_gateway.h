@@ -106,7 +106,8 @@ typedef struct moonpool_gateway_options {
   /* Limits; what is over is refused with the code in brackets. */
   size_t max_connections;             /* [HTTP 503]; default 20000 */
   size_t max_connections_per_address; /* [HTTP 429]; default 0, as many come through proxies */
-  size_t max_header;                  /* bytes of a request's line and headers [431]; 16384 */
+  size_t max_header;                  /* bytes of a request's line and headers [431]; 16384; a
+                                         build with http-parser takes 80 KiB at most */
   size_t max_headers;                 /* [431]; default 100 */
   uint64_t header_timeout;    /* ms from accept to the end of the headers [408]; default 10000 */
   uint64_t request_timeout;   /* ms from there to the end of a body [408]; default 30000 */
