@@ -142,6 +142,9 @@ describe("a host with a gateway", function()
     local function open(user) sockets[#sockets + 1] = run:open { user = user } end
     open "ann"
     system.kill(first, "SIGSTOP") -- who comes now comes to the other one
+    scratch.wait_until(function()
+      return scratch.read(("/proc/%d/stat"):format(first)):find ") T"
+    end)
     open "bob"
     system.kill(first, "SIGCONT")
     open "cyd"
@@ -159,17 +162,21 @@ describe("a host with a gateway", function()
     for _, ws in ipairs(sockets) do
       assert.equal("ok", ws:ask({ op = "say", room = "chatty", text = "spam" }).op)
     end
-    for _, ws in ipairs(sockets) do
-      assert.equal("closed 1 connection of " .. ws.user .. "\n",
-        run:command("revoke", ws.user).stdout)
-      assert.equal(4403, (ws:closed()))
+    system.kill(first, "SIGKILL") -- with the bot; who is at the other one notices nothing else
+    local bob = sockets[2]
+    assert.equal("ok", bob:ask({ op = "say", room = "chatty", text = "after" }).op)
+    bob:expect("message", { text = "re: after" })
+    local function workers_without(pid)
+      local now = run:workers()
+      return #now == 2 and now[1].pid ~= pid and now[2].pid ~= pid and now
     end
-    local second = run:workers()[2].pid
-    system.kill(second, "SIGKILL")
-    scratch.wait_until(function()
-      local now = run:workers()[2]
-      return now and now.pid ~= second
-    end, nil, "another second worker")
+    local now = scratch.wait_until(function() return workers_without(first) end, nil,
+      "another first worker")
+    assert.equal("closed 1 connection of bob\n", run:command("revoke", "bob").stdout)
+    assert.equal(4403, (bob:closed()))
+    system.kill(now[2].pid, "SIGKILL")
+    scratch.wait_until(function() return workers_without(now[2].pid) end, nil,
+      "another second worker")
     run.host:signal "TERM"
     assert.equal(0, run.host:wait())
   end)

@@ -36,25 +36,38 @@ local function on_call(self, lane, worker, text)
   if not ref then return end
   self.last_question = self.last_question + 1
   local id = self.last_question
-  local question = { lane = lane, worker = worker, ref = ref, waiting = 0, answers = {} }
+  local question = { lane = lane, worker = worker, ref = ref, waiting = {}, answers = {} }
   self.questions[id] = question
   question.timer = moonpool.timer(ANSWER_SECONDS, function() finish(self, id, question) end)
   for _, other in ipairs(self.lanes) do
     if other ~= lane and other:is_ready() then
-      question.waiting = question.waiting + 1
+      question.waiting[other] = true
       other:tell(("call %d %s"):format(id, request))
     end
   end
-  if question.waiting == 0 then finish(self, id, question) end
+  if not next(question.waiting) then finish(self, id, question) end
 end
 
-local function on_answer(self, text)
+local function no_longer_wait(self, id, question, lane)
+  question.waiting[lane] = nil
+  if not next(question.waiting) then finish(self, id, question) end
+end
+
+local function on_answer(self, lane, text)
   local id, answer = text:match "^(%d+) (.*)$"
   local question = self.questions[tonumber(id)]
   if not question then return end -- it has waited for too long
   question.answers[#question.answers + 1] = answer
-  question.waiting = question.waiting - 1
-  if question.waiting == 0 then finish(self, tonumber(id), question) end
+  no_longer_wait(self, tonumber(id), question, lane)
+end
+
+-- A worker has ended: it answers nothing any more.
+local function on_end(self, lane)
+  local waiting = {}
+  for id, question in pairs(self.questions) do
+    if question.waiting[lane] then waiting[id] = question end
+  end
+  for id, question in pairs(waiting) do no_longer_wait(self, id, question, lane) end
 end
 
 -- ---- life --------------------------------------------------------------------------------------
@@ -115,7 +128,8 @@ local function new_lane(self, options, number)
   if own.is_helper then own.control_fd = nil end
   own.on_ready = number == 1 and function() start_others(self) end or nil
   own.on_call = function(worker, text) on_call(self, lane, worker, text) end
-  own.on_answer = function(text) on_answer(self, text) end
+  own.on_answer = function(text) on_answer(self, lane, text) end
+  own.on_end = function() on_end(self, lane) end
   lane = supervisor.new(own)
   return lane
 end

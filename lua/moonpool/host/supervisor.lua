@@ -40,6 +40,7 @@ local LATE_SECONDS = 0.5 -- a look that is so late says that we were held up, no
 ---@field retry_max? number default 3600
 ---@field is_helper? boolean the service manager hears of another worker
 ---@field on_ready? fun() a worker is
+---@field on_end? fun() a worker has ended
 ---@field on_call? fun(worker: table, text: string) what a worker asks the others
 ---@field on_answer? fun(text: string) what it answers them
 
@@ -217,6 +218,7 @@ local function watch(self, worker)
   if self.is_stopping then self:stop() end -- we were told while it was started
   local code, signal = worker.process:wait()
   self.worker = nil
+  if self.options.on_end then self.options.on_end() end
   looks:close()
   local last_words = moonpool.timer(LAST_WORDS_SECONDS, function() worker.stream:close() end)
   reader:await()
