@@ -99,14 +99,25 @@ static void on_number(conn *c, uint32_t n) {
   if (!c->is_slow) on_delivery(n);
 }
 
+/* The number within a room's id ("<ms>-<number>-<tag>") that is a member of the frame; -1: none. */
+static long read_seq(text frame, const char *member) {
+  const char *at = memmem(frame.data, frame.len, member, strlen(member));
+  const char *dash = at ? memchr(at, '-', (size_t)(frame.len - (size_t)(at - frame.data))) : NULL;
+  return dash ? atol(dash + 1) : -1;
+}
+
+/* What lies between the two ids, both of which the client has or will have. */
+static void on_gap(conn *c, text frame) {
+  long from = read_seq(frame, "\"from\":\""), to = read_seq(frame, "\"to\":\"");
+  c->gaps++;
+  if (from >= 0 && to > from) c->told += (uint32_t)(to - from - 1);
+}
+
 static void on_other(conn *c, text frame) {
   const char *answer = opt.kind->answer ? opt.kind->answer(frame) : NULL;
   total.others++;
   if (answer) conn_send_text(c, answer);
-  if (!memmem(frame.data, frame.len, "\"op\":\"gap\"", 10)) return;
-  const char *missing = memmem(frame.data, frame.len, "\"missing\":", 10);
-  c->gaps++;
-  if (missing) c->told += (uint32_t)atol(missing + 10);
+  if (memmem(frame.data, frame.len, "\"op\":\"gap\"", 10)) on_gap(c, frame);
 }
 
 static void on_text(conn *c, text frame) {
