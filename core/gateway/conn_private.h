@@ -2,10 +2,10 @@
 #ifndef GW_CONN_PRIVATE_H
 #define GW_CONN_PRIVATE_H
 
-#include "frame.h"
 #include "mem.h"
 #include "server.h"
 #include "session.h"
+#include "ws_frame.h"
 
 struct gw_http;
 struct gw_ws_reader;

@@ -1,7 +1,7 @@
 #include "event_text.h"
 
-#include "frame.h"
 #include "json_text.h"
+#include "ws_frame.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Outgoing frames' headers at the edges of RFC 6455's lengths; chunks that grow and are shared. */
 #include "chunk.h"
-#include "frame.h"
+#include "ws_frame.h"
 
 #include "mem.h"
 #include "test.h"

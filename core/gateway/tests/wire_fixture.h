@@ -3,10 +3,10 @@
 #ifndef GW_WIRE_FIXTURE_H
 #define GW_WIRE_FIXTURE_H
 
-#include "frame.h"
 #include "rooms.h"
 #include "session.h"
 #include "test.h"
+#include "ws_frame.h"
 
 /* What the sessions of a fixture did and are to do; `ctx` of the options. */
 typedef struct wire {

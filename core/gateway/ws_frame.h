@@ -1,6 +1,6 @@
 /* Outgoing WebSocket frames (RFC 6455, 5.2): a server's are not masked. */
-#ifndef GW_FRAME_H
-#define GW_FRAME_H
+#ifndef GW_WS_FRAME_H
+#define GW_WS_FRAME_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "frame.h"
+#include "ws_frame.h"
 
 enum { FIN = 0x80, LENGTH_16 = 126, LENGTH_64 = 127 };
 
