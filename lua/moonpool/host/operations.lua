@@ -78,6 +78,9 @@ function operations.of(host, reload, gateway)
       }
     end,
     reload = checked({}, function(request)
+      -- All say the same. The others first: once a script runs again, what it was stuck with may
+      -- end this worker before it has answered.
+      gateway.ask_others { op = "reload", script = request.script }
       local results, message, code
       if request.script then
         results, message, code = host:reload_one(request.script)
@@ -85,7 +88,6 @@ function operations.of(host, reload, gateway)
         results, message, code = reload()
       end
       if not results then return nil, message, code end
-      gateway.ask_others { op = "reload", script = request.script } -- all say the same
       return { scripts = list_of(results) }
     end),
     revoke = checked({ "user" }, function(request) return revoke(gateway, request) end),
