@@ -19,14 +19,13 @@ export function writeRoom(name) {
 }
 
 /**
- * Asks who the user is.
+ * Asks who the user is: by a name; and by a token, once a name alone was not enough.
  * @param {{ error?: string, needsToken?: boolean }} [why] what was wrong with the last answer
  * @returns {Promise<{ user?: string, token?: string }>}
  */
 export function askWho({ error = "", needsToken = false } = {}) {
   const dialog = byId("sign-in"), form = byId("sign-in-form");
   const name = byId("name"), token = byId("token"), notice = byId("sign-in-error");
-  byId("name-field").hidden = needsToken;
   byId("token-field").hidden = !needsToken;
   name.value ||= kept.get("user", "");
   notice.textContent = error;
@@ -37,13 +36,13 @@ export function askWho({ error = "", needsToken = false } = {}) {
     form.onsubmit = (event) => {
       event.preventDefault();
       const user = name.value.trim(), given = token.value.trim();
-      if (needsToken ? !given : !user) {
+      if (!user && !given) {
         notice.textContent = needsToken ? "A token is needed" : "A name is needed";
         return;
       }
       dialog.close();
       token.value = "";
-      resolve(needsToken ? { token: given } : { user });
+      resolve({ user: user || undefined, token: given || undefined });
     };
   });
 }

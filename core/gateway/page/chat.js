@@ -18,6 +18,7 @@ const byId = (id) => document.getElementById(id);
 /** @type {Map<string, ChatRoom>} */ const rooms = new Map();
 /** @type {ChatRoom | null} */ let current = null;
 let others = [];
+let asked; // the room that the address named, or that was left when the connection ended
 
 startTheme();
 const drawers = startDrawers();
@@ -166,30 +167,31 @@ addEventListener("pagehide", () => {
 // ---- signing in -----------------------------------------------------------------------------------
 
 /** The rooms of last time, and the one that the address names. */
-async function enterRooms(asked) {
+async function enterRooms() {
   const { names = [], current: last } = kept.get(`rooms.${client.user}`, {});
   await lookForRooms();
-  const first = asked ?? last ?? names[0] ?? others[0]?.room ?? FIRST_ROOM;
-  const before = null;
+  const first = asked || last ?? names[0] ?? others[0]?.room ?? FIRST_ROOM;
+  asked = undefined;
   for (const name of new Set([...names, first])) {
     const room = rooms.get(name) ?? addRoom(name);
     if (name === first) showRoom(room);
-    enterRoom(room, before);
+    enterRoom(room);
   }
 }
 
-function onOpen(given, asked) {
+function onOpen(given) {
   who.keep(given);
   byId("app").hidden = false;
   byId("me-name").textContent = client.user;
   const avatar = makeAvatar(client.user);
   byId("me-avatar").className = avatar.className;
   byId("me-avatar").textContent = avatar.textContent;
-  if (rooms.size === 0) enterRooms(asked);
+  if (rooms.size === 0) enterRooms();
   else lookForRooms();
 }
 
 async function onEnd(error) {
+  asked ??= current?.name;
   forgetAll();
   const needsToken = error.code === "EAUTH";
   signIn(await askWho({ error: error.reason, needsToken }));
@@ -200,10 +202,11 @@ function forgetAll() {
   who.forget();
   rooms.clear();
   others = [];
+  byId("join-error").textContent = "";
   showRoom(null);
 }
 
-function signIn(given, asked) {
+function signIn(given) {
   const mine = connect(undefined, given);
   client = mine;
   showLink({ state: "connecting", attempt: 0 });
@@ -213,7 +216,7 @@ function signIn(given, asked) {
     byId("app").hidden = false;
     if (change.state === "closed") onEnd(change.error);
   });
-  mine.on("open", () => client === mine && onOpen(given, asked));
+  mine.on("open", () => client === mine && onOpen(given));
 }
 
 async function signOut() {
@@ -226,7 +229,8 @@ async function signOut() {
 async function start() {
   const { room, user, token } = readFragment();
   const given = token ? { token } : user ? { user } : who.recall();
-  signIn(given ?? await askWho(), room);
+  asked = room;
+  signIn(given ?? await askWho());
 }
 
 start();

@@ -61,6 +61,7 @@ const REMEMBERED = 2_000; // ids by room, of what was delivered
 const TRIES_OF_A_TOKEN = 3;
 const TYPING_PAUSE = 1_000;
 const CLOSE = { NORMAL: 1000, TOO_BIG: 1009, SLOW: 1013, AUTH: 4401, REVOKED: 4403 };
+const PERMANENT = new Set(["EARG", "EPERM", "EREJECTED"]); // of a hello: the same one is refused again
 const TEMPORARY = new Set(["ECONN", "ETIMEOUT", "EREDIS", "EQUEUE"]);
 
 /** What went wrong: `code` is a word for programs, `reason` one line for people. */
@@ -267,7 +268,7 @@ class Link {
   #onHello(frame) {
     if (frame.op === "error") {
       this.#refusal = new MoonpoolError(frame.code, frame.reason);
-      this.#onClose(frame.code === "EAUTH" ? CLOSE.AUTH : 0, frame.reason);
+      this.#onClose(frame.code === "EAUTH" ? CLOSE.AUTH : undefined, frame.reason);
       return;
     }
     this.#timer("connect");
@@ -321,7 +322,8 @@ class Link {
       reason || "the connection was lost", { closeCode });
     this.#refusal = undefined;
     if (closeCode === CLOSE.TOO_BIG) this.#refuseLargest();
-    const isFinal = closeCode === CLOSE.REVOKED || (closeCode === CLOSE.AUTH && this.#isRefused());
+    const isFinal = closeCode === CLOSE.REVOKED || PERMANENT.has(error.code) ||
+      (closeCode === CLOSE.AUTH && this.#isRefused());
     if (isFinal) this.#end(error);
     else this.#onLost(error, closeCode);
   }
@@ -651,7 +653,7 @@ function makeGap({ room, from, to, missing, reason }) {
  *   open   { user }: connected, also again
  *   close  a MoonpoolError: the connection was lost; `closeCode`. ECLOSED: by close()
  *   error  a MoonpoolError: an attempt failed, or the client has ended (`state` is "closed"): EAUTH,
- *          its token is refused; EPERM, it was revoked
+ *          its token is refused; EPERM, it was revoked; EARG, such a name cannot be
  *   state  { state, attempt, delay, error }: "connecting", "open", "waiting" (for `delay` ms),
  *          "closed"
  */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, afterEach, before, test } from "node:test";
-import { Host, until } from "./host.mjs";
+import { Host, sign, until } from "./host.mjs";
 import { Page, startBrowser } from "./page.mjs";
 
 let host, browser;
@@ -256,6 +256,30 @@ test("a page of another site imports moonpool.js, if its origin is listed", asyn
   } finally {
     site.closeAllConnections();
     site.close();
+    await gateway.stop();
+  }
+});
+
+test("a gateway that wants a token is given it by the address, or asks for it", async () => {
+  const secret = "0123456789abcdef0123456789abcdef", gateway = await Host.start({ secret });
+  const token = sign(secret, { sub: "lea", rooms: ["vip-*"], exp: Math.floor(Date.now() / 1000) + 600 });
+  try {
+    const { page } = await visit(`${gateway.url}#token=${token}&room=vip-bar`);
+    await page.locator("#people-list .person", { hasText: "lea" }).waitFor();
+    assert.equal(page.url(), `${gateway.url}#room=vip-bar`);
+    await page.reload();
+    await page.locator("#people-list .person", { hasText: "lea" }).waitFor();
+    await page.getByLabel("Find or open a room").fill("elsewhere");
+    await page.keyboard.press("Enter");
+    await page.locator("#join-error", { hasText: "elsewhere: " }).waitFor();
+    const other = (await visit(`${gateway.url}#room=vip-bar`)).page;
+    await other.getByLabel("Your name").fill("lea");
+    await other.keyboard.press("Enter");
+    await other.getByText("a token is needed").waitFor();
+    await other.getByLabel("Token").fill(token);
+    await other.keyboard.press("Enter");
+    await other.locator("#people-list .person", { hasText: "×2" }).waitFor();
+  } finally {
     await gateway.stop();
   }
 });

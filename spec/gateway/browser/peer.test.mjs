@@ -122,6 +122,14 @@ test("a token that is refused is asked for again, but not for ever", async () =>
   assert.equal(sockets.length, 4);
 });
 
+test("a name that cannot be is refused once, what may pass is tried again", async () => {
+  const answers = ["ETIMEOUT", "EREDIS", "EARG"];
+  serve((frame, _, n) => (frame.op === "hello" ? { op: "error", code: answers[n - 1], reason: "no" } : usual(frame)));
+  const client = enter();
+  await until(() => client.state === "closed", "the end");
+  assert.deepEqual(client.errors.map(({ code }) => code), answers);
+});
+
 test("a token that cannot be had is tried again", async () => {
   let asked = 0;
   serve(usual);
