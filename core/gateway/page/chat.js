@@ -170,7 +170,7 @@ addEventListener("pagehide", () => {
 async function enterRooms() {
   const { names = [], current: last } = kept.get(`rooms.${client.user}`, {});
   await lookForRooms();
-  const first = asked || last ?? names[0] ?? others[0]?.room ?? FIRST_ROOM;
+  const first = asked || last || names[0] || others[0]?.room || FIRST_ROOM;
   asked = undefined;
   for (const name of new Set([...names, first])) {
     const room = rooms.get(name) ?? addRoom(name);

@@ -171,7 +171,7 @@ test("what is new is read out, what is old is not", async () => {
   assert.ok(seen.some(([text, how]) => text === "news" && how === "polite"), "news are not");
 });
 
-test("pictures for the documentation", { skip: !process.env.BROWSER_IMAGES }, async () => {
+test("pictures for the documentation", async () => {
   const folder = process.env.BROWSER_IMAGES, from = await Host.start();
   try {
     from.say("engine", "Marlow", ["Oil changed."]);
