@@ -1,7 +1,8 @@
 /* What the binding's files share: the runtime of one lua_State, its tasks, and the way of waiting.
  *
- * A runtime owns a private uv_loop_t. A task is a coroutine that moonpool resumes: one spawned by a
- * program, or a dispatcher that calls handlers. C functions that wait follow one pattern:
+ * A runtime has a loop, by default a private one. A task is a coroutine that moonpool resumes: one
+ * spawned by a program, or a dispatcher that calls handlers. C functions that wait follow one
+ * pattern:
  *
  *   mp_waiter *w = mp_wait_begin(L, rt);       // raises where waiting is impossible
  *   start the operation with `w` as its context
@@ -54,7 +55,8 @@ struct mp_task {
 };
 
 struct mp_runtime {
-  uv_loop_t loop;
+  uv_loop_t *loop; /* `own`, or one that the C host has given */
+  uv_loop_t own;
   lua_State *L;     /* the state that runs the loop now */
   mp_task *current; /* the task that runs now, or NULL */
   int values;       /* registry reference of the table that holds callbacks and anchors */
