@@ -463,8 +463,15 @@ typedef void (*moonpool_drain_cb)(moonpool *client, void *ctx);
 MOONPOOL_EXTERN void moonpool_set_drain(moonpool *client, moonpool_drain_cb drain, void *ctx);
 
 /* Takes one event: 1 and *event; 2 when confirmations were called back instead (call again); 0 when
- * there is none. Legal only inside the drain callback. */
+ * there is none. Legal only inside the drain callback, or between the next two. */
 MOONPOOL_EXTERN int moonpool_next(moonpool *client, const moonpool_event **event);
+
+/* For those who would rather take events when uv_run has returned: the drain callback leaves them,
+ * and afterwards moonpool_next takes them between these two. Whoever begins must end, before the
+ * loop runs again, unless the client was closed meanwhile. Returns 0, and nothing has begun, for a
+ * closed client and within another drain. */
+MOONPOOL_EXTERN int moonpool_begin_drain(moonpool *client);
+MOONPOOL_EXTERN void moonpool_end_drain(moonpool *client);
 
 /* Why there is no canary although one was asked for: Redis's ACL refuses its channel, "PUBLISH" or
  * "SUBSCRIBE" of "moonpool:canary:*", and nothing more is tried. NULL: nothing was refused. Owned

@@ -229,6 +229,16 @@ void moonpool_set_drain(moonpool *client, moonpool_drain_cb callback, void *ctx)
   client->drain_ctx = ctx;
 }
 
+int moonpool_begin_drain(moonpool *client) {
+  return !client->is_closed && mp_hub_begin_drain(client->hub);
+}
+
+void moonpool_end_drain(moonpool *client) {
+  if (client->is_closed) return;
+  mp_hub_end_drain(client->hub);
+  if (client->feeds) mp_feeds_keep(client->feeds);
+}
+
 static int make_links(moonpool *client) {
   mp_link_config config = {.loop = client->loop,
                            .allocator = &client->allocator,

@@ -38,6 +38,11 @@ void mp_subscription_tell(const moonpool_event *event);
 /* Offers what is there to the drain, of which there must be one. */
 void mp_hub_drain(mp_hub *hub);
 
+/* Between these two mp_hub_next may be called as in a drain; nothing else may run the loop
+ * meanwhile. 0: the hub is closed, or within a drain. */
+int mp_hub_begin_drain(mp_hub *hub);
+void mp_hub_end_drain(mp_hub *hub);
+
 /* The subscription is a part of the client's, not the program's: its events go to its listener even
  * where a drain is set, messages and those of reconnects and refusals. */
 void mp_hub_set_internal(moonpool_subscription *subscription);

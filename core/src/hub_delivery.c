@@ -262,12 +262,21 @@ static void keep_event(mp_hub *hub) {
   mp_link_fail(hub->link, MOONPOOL_ENOMEM, "no memory for a message that was left");
 }
 
-void mp_hub_drain(mp_hub *hub) {
-  if (hub->is_closed || hub->is_draining) return;
+int mp_hub_begin_drain(mp_hub *hub) {
+  if (hub->is_closed || hub->is_draining) return 0;
   hub->is_draining = 1;
-  hub->drain(hub->config.client, hub->drain_ctx);
+  return 1;
+}
+
+void mp_hub_end_drain(mp_hub *hub) {
   hub->is_draining = 0;
   if (!hub->is_closed && (hub->cursor || hub->leaver)) keep_event(hub);
+}
+
+void mp_hub_drain(mp_hub *hub) {
+  if (!mp_hub_begin_drain(hub)) return;
+  hub->drain(hub->config.client, hub->drain_ctx);
+  mp_hub_end_drain(hub);
 }
 
 void mp_hub_flush(mp_hub *hub) {

@@ -23,6 +23,7 @@
 #define CHUNK 16384u          /* the arena's first block, kept between replies */
 #define CHUNK_KEEP 65536u
 #define LEFT_SLACK (1u << 20) /* what may be left unread beside one reply of the largest size */
+#define LEFT_KEEP 65536u      /* of its memory, when all of it is taken */
 #define DEPTH_MAX 128u        /* what walks a reply recursively must not exhaust the stack */
 #define ELEMENTS_MAX (SIZE_MAX / 2) /* hiredis doubles what a map announces, and overflows */
 
@@ -48,6 +49,7 @@ struct mp_resp {
   const char *input; /* borrowed, not yet fed to the reader */
   size_t input_len;
   size_t fed;     /* bytes of this input that the reader was given */
+  mp_buf left;    /* where the input lies when an earlier read was not taken to its end */
   size_t wanted;  /* unparsed bytes below which the reader cannot go on */
   char *at, *end; /* the arena's free room */
   chunk *chunks;  /* newest first; the last one is kept */
@@ -213,6 +215,7 @@ mp_resp *mp_resp_new(const moonpool_allocator *allocator, const mp_resp_limits *
   mp_resp *p = mp_calloc(allocator, sizeof *p);
   if (!p) return NULL;
   p->allocator = allocator;
+  mp_buf_init(&p->left, allocator);
   p->limits = *limits;
   if (p->limits.depth == 0 || p->limits.depth > DEPTH_MAX) p->limits.depth = DEPTH_MAX;
   if (p->limits.elements == 0) p->limits.elements = ELEMENTS_MAX;
@@ -233,13 +236,36 @@ void mp_resp_free(mp_resp *p) {
   if (!p) return;
   if (p->reader) redisReaderFree(p->reader);
   arena_reset(p, 1);
+  mp_buf_free(&p->left);
   mp_free(p->allocator, p);
 }
 
+/* What was left lies at the end of its buffer, and more comes behind it. What was taken is moved
+ * out once it is the larger part: so each byte is moved twice at most. */
+static void append_to_left(mp_resp *p, const char *data, size_t len) {
+  mp_buf *left = &p->left;
+  size_t taken = left->len - p->input_len;
+  if (taken > p->input_len) {
+    memmove(left->data, p->input, p->input_len);
+    left->len = p->input_len;
+    taken = 0;
+  }
+  if (mp_buf_append(left, data, len) == MOONPOOL_OK)
+    p->input_len += len;
+  else
+    fail(p, MOONPOOL_ENOMEM, "no memory for %llu bytes read", len, 0);
+  p->input = left->data + taken;
+}
+
 void mp_resp_feed(mp_resp *p, const char *data, size_t len) {
+  p->fed = 0;
+  if (p->input_len > 0) {
+    append_to_left(p, data, len);
+    return;
+  }
+  if (p->left.len > 0) mp_buf_clear(&p->left, LEFT_KEEP);
   p->input = data;
   p->input_len = len;
-  p->fed = 0;
 }
 
 /* The length in a bulk string's header that lies complete in the reader's buffer, else -1. hiredis
@@ -379,6 +405,26 @@ int mp_resp_next(mp_resp *p, const moonpool_reply **reply) {
   }
 }
 
+static int is_left(const mp_resp *p) {
+  return p->left.len > 0 && p->input >= p->left.data && p->input <= p->left.data + p->left.len;
+}
+
+/* Between replies it is kept as it is, to be taken apart in place later; else it is the reader's.
+ */
+static int keep_input(mp_resp *p) {
+  const redisReader *r = p->reader;
+  if (r->len > r->pos || r->ridx >= 0) {
+    if (redisReaderFeed(p->reader, p->input, p->input_len) != REDIS_OK) return 0;
+    p->input_len = 0;
+    return 1;
+  }
+  if (is_left(p)) return 1;
+  mp_buf_clear(&p->left, LEFT_KEEP);
+  if (mp_buf_append(&p->left, p->input, p->input_len) != MOONPOOL_OK) return 0;
+  p->input = p->left.data;
+  return 1;
+}
+
 int mp_resp_keep(mp_resp *p) {
   if (p->status != MOONPOOL_OK) return p->status;
   p->fed = 0; /* nothing to take back any more */
@@ -388,9 +434,8 @@ int mp_resp_keep(mp_resp *p) {
     return fail(p, MOONPOOL_EPROTO,
                 "%llu bytes of replies were left unread, over the limit of %llu", left,
                 p->limits.bytes);
-  if (redisReaderFeed(p->reader, p->input, p->input_len) != REDIS_OK)
+  if (!keep_input(p))
     return fail(p, MOONPOOL_ENOMEM, "no memory for %llu bytes read", p->input_len, 0);
-  p->input_len = 0;
   return 0;
 }
 

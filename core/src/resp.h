@@ -20,7 +20,7 @@ mp_resp *mp_resp_new(const moonpool_allocator *allocator, const mp_resp_limits *
 void mp_resp_free(mp_resp *resp);
 
 /* Bytes from the network, borrowed until mp_resp_next has returned 0 or mp_resp_keep was called.
- * What was fed before must be used up or kept. */
+ * What was fed before must be used up or kept; what was kept comes before. */
 void mp_resp_feed(mp_resp *resp, const char *data, size_t len);
 
 /* The next reply: 1 and *reply, which lives until the next call; 0 when more bytes are needed; or a

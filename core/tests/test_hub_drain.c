@@ -77,6 +77,59 @@ TEST(what_a_drain_leaves_is_kept) {
   }
 }
 
+/* Events are left by the callback, and taken between two turns of the loop, a few at a time: they
+ * are what they were, whatever was read meanwhile. */
+TEST(a_drain_may_begin_after_the_turn) {
+  for (int most = 1; most <= 7; most++) {
+    pull p;
+    char text[60], *expected = calloc(1, 8192);
+    setup_pull(&p, 1);
+    p.most = 0;
+    CHECK_INT(moonpool_begin_drain(p.f.client), 1);
+    CHECK_INT(moonpool_begin_drain(p.f.client), 0);
+    moonpool_end_drain(p.f.client);
+    for (int i = 0; i < 40; i++) {
+      snprintf(text, sizeof text, "%d%.*s", i, i % 20, "====================");
+      snprintf(expected + strlen(expected), 80, "room=%s ", text);
+      peer_publish(&p.f.links[1], "room", text);
+      if (i % 4 == 0) uv_run(&p.f.loop, UV_RUN_NOWAIT);
+      p.most = most;
+      REQUIRE(moonpool_begin_drain(p.f.client));
+      on_drain(p.f.client, &p);
+      moonpool_end_drain(p.f.client);
+      p.most = 0;
+    }
+    while (p.taken < 120 && !p.f.is_late) {
+      uv_run(&p.f.loop, UV_RUN_NOWAIT);
+      p.most = most;
+      REQUIRE(moonpool_begin_drain(p.f.client));
+      on_drain(p.f.client, &p);
+      moonpool_end_drain(p.f.client);
+      p.most = 0;
+    }
+    for (int i = 0; i < 3; i++) CHECK_STR(p.subs[i].told, expected);
+    free(expected);
+    teardown(&p.f);
+  }
+}
+
+TEST(a_client_closed_within_a_drain_has_nothing_more_to_take) {
+  pull p;
+  const moonpool_event *event;
+  setup_pull(&p, 1);
+  p.most = 0;
+  peer_publish(&p.f.links[1], "room", "a");
+  int calls = p.calls;
+  RUN_UNTIL(&p.f, p.calls > calls);
+  REQUIRE(moonpool_begin_drain(p.f.client));
+  CHECK_INT(moonpool_next(p.f.client, &event), 1);
+  on_event(event);
+  moonpool *client = p.f.client;
+  close_client(&p.f);
+  CHECK_INT(moonpool_begin_drain(client), 0);
+  teardown(&p.f);
+}
+
 TEST(a_drain_that_leaves_gets_every_event) {
   pull p;
   sub other = {0};
@@ -220,6 +273,8 @@ TEST(a_count_that_begins_anew_loses_no_message) {
 static const test_case tests[] = {
     TEST_CASE(a_drain_takes_all_of_a_read),
     TEST_CASE(what_a_drain_leaves_is_kept),
+    TEST_CASE(a_drain_may_begin_after_the_turn),
+    TEST_CASE(a_client_closed_within_a_drain_has_nothing_more_to_take),
     TEST_CASE(a_drain_that_leaves_gets_every_event),
     TEST_CASE(an_event_left_without_memory_is_a_loss_that_is_told),
     TEST_CASE(a_loss_before_the_confirmation_is_told_is_told_too),
