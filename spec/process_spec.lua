@@ -97,17 +97,15 @@ describe("system.spawn", function()
   it("leaves no descriptor open, and lets the state end with a child that runs", function()
     local script = [[
       local moonpool, system = require "moonpool", require("moonpool.core").system
-      local function count()
-        local pipe = io.popen("ls /proc/" .. system.getpid() .. "/fd | wc -l")
-        local number = tonumber(pipe:read "a")
-        pipe:close()
-        return number
+      local function descriptors()
+        return table.concat(assert(system.files_in("/proc/self/fd", "")), " ")
       end
       moonpool.run(function()
         system.spawn({ "true" }):wait()
-        local before = count()
+        local before = descriptors()
         for _ = 1, 20 do system.spawn({ "true" }):wait() end
-        assert(count() == before)
+        local after = descriptors()
+        assert(after == before, before .. "-> " .. after)
       end)
       io.stdout:write(assert(system.spawn { "sleep", "600" }):pid())
     ]]
