@@ -26,6 +26,7 @@ static mp_client *new_client(lua_State *L, mp_runtime *rt) {
   mp_client *client = lua_newuserdatauv(L, sizeof *client, 1);
   *client = (mp_client){.runtime = rt,
                         .ref = LUA_NOREF,
+                        .undrained_ref = LUA_NOREF,
                         .max_retries = 8,
                         .max_mailbox = 100000,
                         .max_mailbox_bytes = (size_t)64 << 20};

@@ -59,6 +59,8 @@ int luaopen_moonpool_core(lua_State *L) {
   mp_open_seeing(L, 1);
   mp_open_room(L, 1);
   mp_open_isolate(L, 1);
+  mp_open_pool(L, 1);
+  mp_open_hosted(L, 1);
   set_methods(L);
   mp_open_reply(L);
   mp_open_json(L);

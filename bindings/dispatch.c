@@ -27,8 +27,7 @@ static void park(mp_task *d) {
   rt->pool_size++;
 }
 
-/* Takes messages of the read until one is there for a handler that is free. */
-static int next_of_read(lua_State *L, mp_runtime *rt, mp_task *d) {
+int mp_next_of_read(lua_State *L, mp_runtime *rt, mp_task *d) {
   const moonpool_event *event;
   int got;
   while (rt->draining->core && (got = moonpool_next(rt->draining->core, &event)) != 0) {
@@ -48,18 +47,23 @@ static int next_of_read(lua_State *L, mp_runtime *rt, mp_task *d) {
   return 0;
 }
 
+int mp_next_letter(lua_State *L, mp_task *d) {
+  mp_sub *sub = d->sub;
+  int n;
+  if (!sub) return 0;
+  if (sub->mailbox && (n = mp_sub_push_letter(L, sub)) > 0) return n;
+  d->sub = NULL;
+  mp_sub_done(sub);
+  return 0;
+}
+
 static int next(lua_State *L) {
   mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
   mp_task *d = rt->current;
   int n;
   lua_settop(L, 0);
-  if (d->sub) {
-    mp_sub *sub = d->sub;
-    if (sub->mailbox && (n = mp_sub_push_letter(L, sub)) > 0) return n;
-    d->sub = NULL;
-    mp_sub_done(sub);
-  }
-  if (rt->drainer == d && (n = next_of_read(L, rt, d)) > 0) return n;
+  if ((n = mp_next_letter(L, d)) > 0) return n;
+  if (rt->drainer == d && (n = mp_next_of_read(L, rt, d)) > 0) return n;
   park(d);
   return lua_yield(L, 0);
 }
@@ -124,6 +128,10 @@ void mp_on_drain(moonpool *core, void *ctx) {
   mp_client *client = ctx;
   mp_runtime *rt = client->runtime;
   (void)core;
+  if (rt->is_hosted) {
+    mp_hosted_drain(client);
+    return;
+  }
   mp_protected(rt, drain, client, 0);
   rt->draining = NULL;
   rt->drainer = NULL;
@@ -145,7 +153,8 @@ void mp_dispatch_later(mp_sub *sub) {
 }
 
 void mp_dispatch_due(mp_runtime *rt) {
-  mp_sub *due = rt->due; /* detached: what becomes due meanwhile has its turn later */
+  if (rt->is_hosted) return; /* it is looked for by dispatchers of the host's */
+  mp_sub *due = rt->due;     /* detached: what becomes due meanwhile has its turn later */
   rt->due = NULL;
   rt->due_tail = &rt->due;
   while (due && !rt->is_closing) {

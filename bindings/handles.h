@@ -22,9 +22,11 @@ typedef struct mp_client {
   uint64_t retried;                      /* commands sent again */
   uint64_t command_timeout, backoff_min; /* ms; as the core has them */
   size_t max_retries;
-  mp_retry *retries;            /* commands that wait to be sent again */
-  struct mp_room_handle *rooms; /* open ones */
-  struct mp_feed *feeds;        /* all that are not freed */
+  mp_retry *retries;                /* commands that wait to be sent again */
+  struct mp_room_handle *rooms;     /* open ones */
+  struct mp_feed *feeds;            /* all that are not freed */
+  struct mp_client *undrained_next; /* in the runtime's list of those whose messages wait */
+  int undrained_ref;                /* what anchors it meanwhile; LUA_NOREF: it is not there */
 } mp_client;
 
 typedef enum mp_gap {

@@ -50,7 +50,11 @@ void mp_push_failure(lua_State *L, lua_State *co) {
   lua_pushvalue(co, -1);
   lua_xmove(co, L, 1);
   const char *message = luaL_tolstring(L, -1, NULL);
-  luaL_traceback(L, co, message, 0);
+  lua_Debug frame;
+  if (lua_getstack(co, 0, &frame)) /* else a host's thread has failed, and the text has its own */
+    luaL_traceback(L, co, message, 0);
+  else
+    lua_pushvalue(L, -1);
   lua_replace(L, -3);
   lua_pop(L, 1);
 }

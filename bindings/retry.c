@@ -32,8 +32,13 @@ static int read_call(const mp_waiter *w, call *c) {
   lua_State *L = w->task ? w->task->co : w->runtime->L;
   lua_Debug frame;
   int last = lua_gettop(L), first = 2;
-  if (!lua_checkstack(L, LUA_MINSTACK) || !lua_getstack(L, 0, &frame)) return 0;
-  lua_getinfo(L, "f", &frame);
+  if (w->visit) {
+    if (!(L = mp_hosted_call(w->visit))) return 0;
+    last = lua_gettop(L) - 1;
+  } else {
+    if (!lua_checkstack(L, LUA_MINSTACK) || !lua_getstack(L, 0, &frame)) return 0;
+    lua_getinfo(L, "f", &frame);
+  }
   moonpool_bytes word = {NULL, 0};
   if (lua_getupvalue(L, -1, 2)) word.data = lua_tolstring(L, -1, &word.len);
   if (!word.data) word.data = lua_tolstring(L, first++, &word.len);

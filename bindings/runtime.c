@@ -43,6 +43,7 @@ static int runtime_gc(lua_State *L) {
   if (rt->is_closing) return 0;
   rt->is_closing = 1;
   close_handle((uv_handle_t *)&rt->ready_idle, NULL);
+  mp_end_polling(rt);
   mp_end_naps(rt);
   while (uv_run(rt->loop, UV_RUN_NOWAIT) != 0) continue;
   uv_walk(rt->loop, close_handle, NULL);
@@ -69,6 +70,8 @@ mp_runtime *mp_runtime_new(lua_State *L) {
   rt->clients = luaL_ref(L, LUA_REGISTRYINDEX);
   rt->parcel = lua_newthread(L);
   luaL_ref(L, LUA_REGISTRYINDEX);
+  rt->home = lua_newthread(L);
+  luaL_ref(L, LUA_REGISTRYINDEX);
   int status = uv_loop_init(&rt->own);
   if (status != 0) luaL_error(L, "moonpool: no event loop: %s", uv_strerror(status));
   rt->loop = &rt->own;
@@ -76,13 +79,16 @@ mp_runtime *mp_runtime_new(lua_State *L) {
   rt->ready_tail = &rt->ready;
   rt->due_tail = &rt->due;
   rt->failed_tail = &rt->failed;
+  rt->undrained_tail = &rt->undrained;
   uv_idle_init(rt->loop, &rt->ready_idle);
   rt->ready_idle.data = rt;
   return rt;
 }
 
 mp_runtime *mp_runtime_of(lua_State *L) {
-  return lua_touserdata(L, lua_upvalueindex(1));
+  mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
+  if (rt) mp_touch(L, rt);
+  return rt;
 }
 
 void mp_set_functions(lua_State *L, const luaL_Reg *functions, int index) {

@@ -20,6 +20,7 @@ typedef struct mp_runtime mp_runtime;
 typedef struct mp_task mp_task;
 typedef struct mp_waiter mp_waiter;
 typedef struct mp_nap mp_nap;
+typedef struct mp_visit mp_visit;
 struct mp_client;
 struct mp_sub;
 
@@ -30,7 +31,8 @@ typedef int (*mp_push)(lua_State *L, void *ctx);
 struct mp_waiter {
   mp_waiter *next; /* in a list of whoever it waits for, or in the runtime's queue of the ready */
   lua_State *L;    /* where results go: the coroutine that waits, or the runtime's parcel */
-  mp_task *task;   /* NULL on the main state */
+  mp_task *task;   /* NULL on the main state, and in a host's thread */
+  mp_visit *visit; /* in a host's thread */
   mp_runtime *runtime;
   mp_push push;
   void *ctx;
@@ -80,6 +82,15 @@ struct mp_runtime {
   struct mp_client *draining;     /* whose read is being taken; NULL: exhausted */
   struct mp_sub *due, **due_tail; /* mailboxes to be dispatched */
   int is_running, is_stopped, is_closing;
+  lua_State *home;   /* a thread, for calls into Lua while none of ours runs the loop */
+  uv_async_t *waker; /* NULL: nobody polls */
+  int is_touched;    /* used since the last step */
+  int is_hosted, is_pumping;
+  int host[5];                 /* references to functions of a host: see hosted.c */
+  mp_visit *begun, *idle;      /* visits: prepared, and to be used again */
+  size_t visits, idle_visits;  /* that wait; that are idle */
+  struct mp_client *undrained; /* whose messages wait for a dispatcher of a host's */
+  struct mp_client **undrained_tail;
   int is_recording; /* perhaps: mp_is_recording knows */
 };
 
@@ -88,7 +99,7 @@ struct mp_runtime {
 /* Creates the runtime, a userdata, and pushes it. */
 mp_runtime *mp_runtime_new(lua_State *L);
 
-/* The runtime that is the running function's first upvalue. */
+/* The runtime that is the running function's first upvalue; it is touched. */
 mp_runtime *mp_runtime_of(lua_State *L);
 
 /* Pushes a new function table into which `functions` are registered with the runtime (at `index`)
@@ -113,6 +124,57 @@ int mp_time(lua_State *L); /* moonpool.time */
 
 /* Checks a duration in seconds at `index`: milliseconds, rounded up. Raises for what is none. */
 uint64_t mp_check_seconds(lua_State *L, int index);
+
+/* ---- pool.c ---- */
+
+/* A program uses the runtime: whoever polls for it must come and look. May raise, in a host. */
+void mp_touched(lua_State *L, mp_runtime *rt);
+
+static inline void mp_touch(lua_State *L, mp_runtime *rt) {
+  if (rt->waker && !rt->is_touched && !rt->is_running) mp_touched(L, rt);
+}
+
+/* Runs what is due, without blocking, on L. */
+void mp_step(lua_State *L, mp_runtime *rt);
+
+/* Keeps, from now on, a handle in the loop by which whoever polls is woken. */
+void mp_be_polled(lua_State *L, mp_runtime *rt);
+
+/* Lets go of it. */
+void mp_end_polling(mp_runtime *rt);
+
+/* Is anything there that a later step may bring forward? */
+int mp_is_active(const mp_runtime *rt);
+
+void mp_open_pool(lua_State *L, int runtime_index); /* pool into the table on top */
+
+/* ---- hosted.c ---- */
+
+/* As those of task.c, for what runs in threads of a host. mp_hosted_begin raises where the host
+ * cannot wait. */
+int mp_hosted_can_wait(lua_State *L, mp_runtime *rt);
+mp_waiter *mp_hosted_begin(lua_State *L, mp_runtime *rt);
+int mp_hosted_wait(lua_State *L, mp_waiter *w);
+void mp_hosted_wake(mp_visit *visit);
+void mp_hosted_start(mp_task *task);
+
+/* Has the host start polling, if it does not. */
+void mp_hosted_pump(lua_State *L, mp_runtime *rt);
+
+/* The client's messages are there, and left. */
+void mp_hosted_drain(struct mp_client *client);
+
+/* The loop will run: no dispatcher may be in the middle of a read. */
+void mp_hosted_end_drain(mp_runtime *rt);
+
+/* Do messages wait for a dispatcher? */
+int mp_hosted_has_work(const mp_runtime *rt);
+
+/* The arguments of moonpool's function that waits there and, on top, the function itself, on a
+ * stack that is the visit's; NULL where they cannot be had. */
+lua_State *mp_hosted_call(const mp_visit *visit);
+
+void mp_open_hosted(lua_State *L, int runtime_index); /* hosted into the table on top */
 
 /* ---- lcall.c ---- */
 
@@ -172,6 +234,12 @@ void mp_run_ready_soon(mp_runtime *rt);
  * mp_task_start runs it up to its first wait. */
 mp_task *mp_task_new(lua_State *L, mp_runtime *rt, int nargs);
 void mp_task_start(mp_task *task, int nargs);
+
+/* The task at `index`; raises for what is none. */
+mp_task *mp_check_task(lua_State *L, int index);
+
+/* It has ended, with `results` values on top of its coroutine, or with an error there. */
+void mp_task_end(mp_task *task, int status, int results);
 void mp_resume(mp_task *task, int nargs);
 
 /* Spawns the function and arguments on top of L as a task of its own and starts it; pops them. */
@@ -198,6 +266,14 @@ void mp_open_dispatch(lua_State *L, mp_runtime *rt, int runtime_index);
 
 /* moonpool_set_drain's callback; `ctx` is the mp_client. */
 void mp_on_drain(moonpool *client, void *ctx);
+
+/* Takes messages of the client that is `draining` until one is there for a handler that is free:
+ * pushes it and its arguments, returns their number; 0 when all are taken. */
+int mp_next_of_read(lua_State *L, mp_runtime *rt, mp_task *dispatcher);
+
+/* The dispatcher's handler, if it has one, has returned: the next of its subscription's letters is
+ * pushed, as above. */
+int mp_next_letter(lua_State *L, mp_task *dispatcher);
 
 /* The dispatcher's coroutine died with its handler. */
 void mp_dispatcher_failed(mp_task *dispatcher);

@@ -18,16 +18,21 @@ static int is_task(lua_State *L, const mp_runtime *rt) {
 }
 
 int mp_can_wait(lua_State *L, mp_runtime *rt) {
+  if (rt->is_hosted) return mp_hosted_can_wait(L, rt);
   return is_task(L, rt) ? lua_isyieldable(L) : is_main(L) && !rt->is_running && !rt->current;
 }
 
 /* A task inside a C function that cannot be yielded across, or the main state perhaps inside a
  * recording function. A wait that was refused any later would leave what it waits for to the next
  * one. */
-static void check_place(lua_State *L, mp_runtime *rt) {
-  if (mp_is_recording(L))
+static void check_recording(lua_State *L, mp_runtime *rt) {
+  if (rt->is_recording && mp_is_recording(L))
     luaL_error(L, "cannot wait here: the function of a pipeline or transaction only records "
                   "commands");
+}
+
+static void check_place(lua_State *L, mp_runtime *rt) {
+  check_recording(L, rt);
   if (is_task(L, rt))
     luaL_error(L, "cannot wait here: a C function has called this one, and cannot wait for it");
   rt->is_recording = 0; /* such a function has failed */
@@ -35,6 +40,10 @@ static void check_place(lua_State *L, mp_runtime *rt) {
 
 mp_waiter *mp_wait_begin(lua_State *L, mp_runtime *rt) {
   mp_waiter *w = NULL;
+  if (rt->is_hosted) {
+    check_recording(L, rt);
+    return mp_hosted_begin(L, rt);
+  }
   if (is_task(L, rt)) {
     if (!lua_isyieldable(L)) check_place(L, rt);
     w = &rt->current->waiter;
@@ -72,6 +81,7 @@ static int go_on(lua_State *L, int status, lua_KContext ctx) {
 }
 
 int mp_wait(lua_State *L, mp_waiter *w) {
+  if (w->visit) return mp_hosted_wait(L, w);
   if (!w->task) return wait_on_main(L, w);
   if (w->is_done) return w->results;
   w->is_yielded = 1;
@@ -81,7 +91,10 @@ int mp_wait(lua_State *L, mp_waiter *w) {
 void mp_wake_now(mp_waiter *w, int results) {
   w->results = results;
   w->is_done = 1;
-  if (w->is_yielded) mp_resume(w->task, results);
+  if (w->visit)
+    mp_hosted_wake(w->visit);
+  else if (w->is_yielded)
+    mp_resume(w->task, results);
 }
 
 static void on_ready_idle(uv_idle_t *idle) {
@@ -205,7 +218,7 @@ void mp_report_failed(mp_runtime *rt) {
   }
 }
 
-static void end_task(mp_task *task, int status, int results) {
+void mp_task_end(mp_task *task, int status, int results) {
   mp_runtime *rt = task->runtime;
   task->is_ended = 1;
   task->is_failed = status != LUA_OK;
@@ -217,7 +230,7 @@ static void end_task(mp_task *task, int status, int results) {
     mp_wake_later(w, push_join, task);
   }
   if (task->is_failed && !task->is_awaited) {
-    if (rt->current) {
+    if (rt->current || rt->is_hosted) {
       report_later(task);
       return;
     }
@@ -250,7 +263,7 @@ void mp_resume(mp_task *task, int nargs) {
     mp_report(rt, task->co);
     mp_dispatcher_failed(task);
   } else {
-    end_task(task, status, results);
+    mp_task_end(task, status, results);
   }
 }
 
@@ -273,7 +286,14 @@ void mp_task_start(mp_task *task, int nargs) {
   task->epoch = task->runtime->epoch;
   task->runtime->active++;
   task->runtime->tasks++;
-  mp_resume(task, nargs);
+  if (task->runtime->is_hosted)
+    mp_hosted_start(task);
+  else
+    mp_resume(task, nargs);
+}
+
+mp_task *mp_check_task(lua_State *L, int index) {
+  return luaL_checkudata(L, index, task_name);
 }
 
 void mp_spawn(lua_State *L, mp_runtime *rt, int nargs) {

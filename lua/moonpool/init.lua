@@ -48,6 +48,7 @@ local moonpool = {
   connect = connect,
   rooms = rooms.connect,
   is_error = core.is_error,
+  pool = core.pool,
 }
 
 return moonpool

@@ -1,0 +1,167 @@
+--- moonpool inside of another program's event loop: awaiting, tasks and handlers run in threads of
+--- that host. An adapter (moonpool.host.luv, .cqueues …) says how they are started, wait and are
+--- woken; bindings/hosted.c does the rest.
+local core = require "moonpool.core"
+local moonpool = require "moonpool"
+
+local hosted = {}
+
+local IDLE_DISPATCHERS = 16
+
+---@class moonpool.hosted.host
+---@field name string
+---@field spawn fun(fn: fun()) runs `fn` in a new thread of the host, at once or soon; `fn` does not
+--- raise
+---@field token fun(): any for one wait of the running thread; raises where it cannot wait
+---@field wait fun(token: any) returns once the token was woken, also when that was before
+---@field wake fun(token: any) may be called anywhere; neither waits nor raises
+---@field poll fun(pool: moonpool.pool) in a thread: returns when the pool's descriptor is ready, or
+--- its timeout over, or earlier
+---@field run fun(body: fun()) moonpool.run: runs `body` in a thread, and the host's loop if the
+--- program is to do that; returns once `body` has
+---@field stop? fun() what moonpool.stop does besides ending run
+
+local unpack = table.unpack or _G.unpack -- Lua 5.1
+
+local host -- that is installed
+local idle = {} -- tokens of dispatchers without work
+local is_dismissed = false -- the idle dispatchers are to end
+local is_coming = false -- a dispatcher was woken or started, and has not begun
+local ends = {} -- tokens of those who wait until nothing is active
+
+local pool, next_handler = core.pool, core.hosted.next
+
+-- ---- tasks -------------------------------------------------------------------------------------
+
+local function call(fn, ...) return fn(...) end
+
+local function run_task(task) return call(core.hosted.take(task)) end
+
+local function traceback(message)
+  if type(message) ~= "string" then
+    local text = getmetatable(message) and getmetatable(message).__tostring and tostring(message)
+    message = text or ("(error object is a %s value)"):format(type(message))
+  end
+  return debug.traceback(message, 2)
+end
+
+local function start(task)
+  host.spawn(function() core.hosted.finish(task, xpcall(run_task, traceback, task)) end)
+end
+
+-- ---- handlers ----------------------------------------------------------------------------------
+
+local function take_messages(dispatcher)
+  is_coming = false
+  while true do
+    local handler, payload, channel, pattern = next_handler(dispatcher)
+    if not handler then return end
+    handler(payload, channel, pattern)
+  end
+end
+
+local function dispatch()
+  local dispatcher = core.hosted.dispatcher()
+  repeat
+    local ok, message = xpcall(take_messages, traceback, dispatcher)
+    if not ok then
+      core.hosted.failed(dispatcher, message)
+    elseif #idle < IDLE_DISPATCHERS then
+      local token = host.token()
+      idle[#idle + 1] = token
+      host.wait(token)
+    else
+      return
+    end
+  until is_dismissed
+end
+
+local function have_dispatched()
+  if is_coming then return end
+  is_coming = true
+  local token = table.remove(idle)
+  if token then host.wake(token) else host.spawn(dispatch) end
+end
+
+-- ---- the pump ----------------------------------------------------------------------------------
+
+local function wake_all(tokens)
+  for index = #tokens, 1, -1 do
+    local token = tokens[index]
+    tokens[index] = nil
+    host.wake(token)
+  end
+end
+
+-- Nothing is active: threads that wait for more would keep the host's loop going.
+local function rest()
+  is_dismissed = true
+  core.hosted.pumping(false)
+  wake_all(idle)
+  wake_all(ends)
+end
+
+-- Begins by polling: what it was started for is only about to begin.
+local function pump()
+  local is_active, has_work
+  repeat
+    host.poll(pool)
+    is_active, has_work = core.hosted.step()
+    if has_work then have_dispatched() end
+  until not (is_active or has_work)
+  rest()
+end
+
+local function start_pump()
+  core.hosted.pumping(true)
+  is_dismissed, is_coming = false, false
+  host.spawn(pump)
+end
+
+-- ---- moonpool.run ------------------------------------------------------------------------------
+
+local function wait_for_end()
+  local token = host.token()
+  ends[#ends + 1] = token
+  host.wait(token)
+end
+
+local function run(fn, ...)
+  local arguments, results = { n = select("#", ...), ... }, nil
+  if type(fn) ~= "function" then
+    error(("bad argument #1 to 'run' (function expected, got %s)"):format(type(fn)), 2)
+  end
+  host.run(function()
+    local task = core.spawn(function()
+      results = { xpcall(fn, traceback, unpack(arguments, 1, arguments.n)) }
+    end)
+    task:await()
+    if results[1] then wait_for_end() end
+  end)
+  if results and not results[1] then error(results[2], 0) end
+  return unpack(results or {}, 2)
+end
+
+local function stop()
+  wake_all(ends)
+  if host.stop then host.stop() end
+end
+
+--- Installs the host: from now on moonpool awaits in its threads. Once a Lua state, and before
+--- moonpool's own loop has run.
+---@param new moonpool.hosted.host
+---@return moonpool
+function hosted.install(new)
+  if host then
+    error(("moonpool has the host '%s' already, and cannot have '%s' too: one a Lua state"):format(
+      host.name, new.name), 2)
+  end
+  core.hosted.host {
+    token = new.token, wait = new.wait, wake = new.wake, start = start, pump = start_pump,
+  }
+  host = new
+  moonpool.run, moonpool.stop = run, stop
+  return moonpool
+end
+
+return hosted
