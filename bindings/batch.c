@@ -40,7 +40,7 @@ static int keep_reply(lua_State *L) {
 static int push_simple(lua_State *L, const moonpool_reply *reply) {
   switch (reply->type) {
   case MOONPOOL_NIL: lua_pushlightuserdata(L, NULL); return 1;
-  case MOONPOOL_INTEGER: lua_pushinteger(L, reply->u.integer); return 1;
+  case MOONPOOL_INTEGER: mp_push_integer(L, reply->u.integer); return 1;
   case MOONPOOL_BOOL: lua_pushboolean(L, (int)reply->u.integer); return 1;
   case MOONPOOL_DOUBLE: lua_pushnumber(L, reply->u.number); return 1;
   default: return 0;

@@ -4,7 +4,8 @@
 #ifndef MP_BRIDGE_H
 #define MP_BRIDGE_H
 
-#include <lua.h>
+#include "compat.h"
+
 #include <moonpool_room.h>
 
 #define MP_BRIDGE_KEY "moonpool.bridge"

@@ -21,7 +21,7 @@ void mp_on_reply(const moonpool_reply *reply, const moonpool_error *error, void 
   if (error) {
     mp_wake_error(w, error);
   } else if (reply->type == MOONPOOL_INTEGER) {
-    lua_pushinteger(w->L, reply->u.integer);
+    mp_push_integer(w->L, reply->u.integer);
     mp_wake_now(w, 1);
   } else if (reply->type == MOONPOOL_NIL) {
     lua_pushnil(w->L);
@@ -150,6 +150,7 @@ int mp_push_new_command(lua_State *L, lua_CFunction send, lua_CFunction send_sha
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_pushlstring(L, upper, len);
   lua_pushcclosure(L, mp_shape_may_be_of(upper, len) ? send_shaped : send, 2);
+  mp_wrap(L, lua_touserdata(L, lua_upvalueindex(1)));
   lua_pushvalue(L, 2);
   lua_pushvalue(L, -2);
   lua_rawset(L, lua_upvalueindex(2));

@@ -58,7 +58,9 @@ int luaopen_moonpool_core(lua_State *L) {
   mp_open_session(L, 1);
   mp_open_seeing(L, 1);
   mp_open_room(L, 1);
+#if LUA_VERSION_NUM >= 504
   mp_open_isolate(L, 1);
+#endif
   mp_open_pool(L, 1);
   mp_open_hosted(L, 1);
   set_methods(L);

@@ -114,12 +114,51 @@ static int wait_on(lua_State *L, mp_visit *visit) {
 
 #else
 
-/* No function in C can be left and entered again: who has called it waits in its place. */
+/* No function in C can be left and entered again: the one in Lua that has called it, see mp_wrap,
+ * waits in its place, and comes back with woken. */
 static int wait_on(lua_State *L, mp_visit *visit) {
-  lua_pushlightuserdata(L, &visit->waiter.runtime->host);
-  lua_pushlightuserdata(L, visit);
+  lua_pushlightuserdata(L, visit->waiter.runtime->host);
   mp_push_ref(L, visit->waiter.runtime, visit->token);
+  lua_pushlightuserdata(L, visit);
   return 3;
+}
+
+static int woken(lua_State *L) {
+  mp_visit *visit = lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  return visit->waiter.is_done ? take_results(L, visit) : wait_on(L, visit);
+}
+
+static const char wrap_source[] =
+    "local is_waiting, woken, host = ...\n"
+    "local finish\n"
+    "local function wait(_, token, visit)\n"
+    "  host.wait(token)\n"
+    "  return finish(woken(visit))\n"
+    "end\n"
+    "function finish(...)\n"
+    "  if (...) ~= is_waiting then return ... end\n"
+    "  return wait(...)\n"
+    "end\n"
+    "return function(f) return function(...) return finish(f(...)) end end\n";
+
+void mp_hosted_make_wrap(lua_State *L, mp_runtime *rt) {
+  if (luaL_loadbuffer(L, wrap_source, sizeof wrap_source - 1, "=moonpool.wrap") != LUA_OK)
+    lua_error(L);
+  lua_pushlightuserdata(L, rt->host);
+  lua_pushcfunction(L, woken);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  rt->wrap_host = mp_ref(L, rt);
+  lua_call(L, 3, 1);
+  rt->wrap = mp_ref(L, rt);
+}
+
+static void set_wait(lua_State *L, mp_runtime *rt) {
+  mp_push_ref(L, rt, rt->wrap_host);
+  push_function(L, rt, HOST_WAIT);
+  lua_setfield(L, -2, "wait");
+  lua_pop(L, 1);
 }
 
 #endif
@@ -341,6 +380,9 @@ static int set_host(lua_State *L) {
     luaL_argcheck(L, lua_isfunction(L, -1), 1, host_functions[i]);
     rt->host[i] = mp_ref(L, rt);
   }
+#if LUA_VERSION_NUM == 501
+  set_wait(L, rt);
+#endif
   mp_be_polled(L, rt);
   rt->L = rt->home;
   rt->is_hosted = 1;

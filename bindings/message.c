@@ -1,10 +1,13 @@
 /* A room's message in Lua: one userdata that holds a copy of the body. Its fields are read when a
  * program asks for them: the usual ones by message_scan.c, the others by the JSON library, whose
  * table is kept (user value 1) for the next one that is asked for. */
-#include "isolate.h"
 #include "room.h"
 
 #include <string.h>
+
+#if LUA_VERSION_NUM >= 504
+#include "isolate.h"
+#endif
 
 static const char message_name[] = "moonpool.message";
 
@@ -338,6 +341,8 @@ void mp_open_message(lua_State *L, int runtime_index) {
   lua_pop(L, 1);
 }
 
+#if LUA_VERSION_NUM >= 504
+
 /* ---- in isolates ----------------------------------------------------------------------------- */
 
 void mp_message_open_guest(lua_State *L) {
@@ -365,3 +370,5 @@ void mp_message_copy(lua_State *from, int index, lua_State *to) {
   lua_rawgeti(to, LUA_REGISTRYINDEX, mp_isolate_of(to)->message_metatable);
   lua_setmetatable(to, -2);
 }
+
+#endif

@@ -146,7 +146,7 @@ static char unescaped(char c) {
 
 /* The escapes are known to be good: none becomes longer than it is. */
 static void push_unescaped(lua_State *L, const char *at, size_t len) {
-  luaL_Buffer buffer;
+  mp_sized_buffer buffer;
   char *start = luaL_buffinitsize(L, &buffer, len), *to = start;
   for (const char *end = at + len; at < end;) {
     const char *escape = memchr(at, '\\', (size_t)(end - at));

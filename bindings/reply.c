@@ -63,7 +63,7 @@ void mp_push_reply(lua_State *L, const moonpool_reply *reply) {
   luaL_checkstack(L, 4, "nested reply");
   switch (reply->type) {
   case MOONPOOL_NIL: lua_pushnil(L); break;
-  case MOONPOOL_INTEGER: lua_pushinteger(L, reply->u.integer); break;
+  case MOONPOOL_INTEGER: mp_push_integer(L, reply->u.integer); break;
   case MOONPOOL_BOOL: lua_pushboolean(L, (int)reply->u.integer); break;
   case MOONPOOL_DOUBLE: lua_pushnumber(L, reply->u.number); break;
   case MOONPOOL_MAP: push_map(L, reply); break;

@@ -116,7 +116,7 @@ static int encode(lua_State *L) {
     lua_pushlstring(L, small, len);
     return 1;
   }
-  luaL_Buffer buffer;
+  mp_sized_buffer buffer;
   moonpool_message_json(&message, luaL_buffinitsize(L, &buffer, len), len);
   luaL_pushresultsize(&buffer, len);
   return 1;

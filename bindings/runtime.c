@@ -82,6 +82,9 @@ mp_runtime *mp_runtime_new(lua_State *L) {
   rt->undrained_tail = &rt->undrained;
   uv_idle_init(rt->loop, &rt->ready_idle);
   rt->ready_idle.data = rt;
+#if LUA_VERSION_NUM == 501
+  mp_hosted_make_wrap(L, rt);
+#endif
   return rt;
 }
 
@@ -91,9 +94,31 @@ mp_runtime *mp_runtime_of(lua_State *L) {
   return rt;
 }
 
+#if LUA_VERSION_NUM >= 503
+
+void mp_wrap(lua_State *L, mp_runtime *rt) {
+  (void)L, (void)rt;
+}
+
+#else
+
+void mp_wrap(lua_State *L, mp_runtime *rt) {
+  mp_push_ref(L, rt, rt->wrap);
+  lua_insert(L, -2);
+  lua_call(L, 1, 1);
+}
+
+#endif
+
 void mp_set_functions(lua_State *L, const luaL_Reg *functions, int index) {
-  lua_pushvalue(L, index);
-  luaL_setfuncs(L, functions, 1);
+  index = lua_absindex(L, index);
+  mp_runtime *rt = lua_touserdata(L, index);
+  for (; functions->name; functions++) {
+    lua_pushvalue(L, index);
+    lua_pushcclosure(L, functions->func, 1);
+    mp_wrap(L, rt);
+    lua_setfield(L, -2, functions->name);
+  }
 }
 
 /* ---- running --------------------------------------------------------------------------------- */

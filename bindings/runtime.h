@@ -12,8 +12,8 @@
 #ifndef MP_RUNTIME_H
 #define MP_RUNTIME_H
 
-#include <lauxlib.h>
-#include <lua.h>
+#include "compat.h"
+
 #include <moonpool.h>
 
 typedef struct mp_runtime mp_runtime;
@@ -86,8 +86,9 @@ struct mp_runtime {
   uv_async_t *waker; /* NULL: nobody polls */
   int is_touched;    /* used since the last step */
   int is_hosted, is_pumping;
-  int host[5];                 /* references to functions of a host: see hosted.c */
-  mp_visit *begun, *idle;      /* visits: prepared, and to be used again */
+  int wrap, wrap_host;    /* on LuaJIT: what mp_wrap calls, and the table where it finds the wait */
+  int host[5];            /* references to functions of a host: see hosted.c */
+  mp_visit *begun, *idle; /* visits: prepared, and to be used again */
   size_t visits, idle_visits;  /* that wait; that are idle */
   struct mp_client *undrained; /* whose messages wait for a dispatcher of a host's */
   struct mp_client **undrained_tail;
@@ -105,6 +106,10 @@ mp_runtime *mp_runtime_of(lua_State *L);
 /* Pushes a new function table into which `functions` are registered with the runtime (at `index`)
  * as their first upvalue. */
 void mp_set_functions(lua_State *L, const luaL_Reg *functions, int index);
+
+/* For a function that may wait, on top of L: on LuaJIT, where C functions are not entered again,
+ * one in Lua takes its place that waits for it in a host's threads. Elsewhere nothing. */
+void mp_wrap(lua_State *L, mp_runtime *rt);
 
 /* References into the runtime's table of values. mp_ref pops the value. */
 int mp_ref(lua_State *L, mp_runtime *rt);
@@ -173,6 +178,9 @@ int mp_hosted_has_work(const mp_runtime *rt);
 /* The arguments of moonpool's function that waits there and, on top, the function itself, on a
  * stack that is the visit's; NULL where they cannot be had. */
 lua_State *mp_hosted_call(const mp_visit *visit);
+
+/* LuaJIT's mp_wrap needs it, before any function is registered. */
+void mp_hosted_make_wrap(lua_State *L, mp_runtime *rt);
 
 void mp_open_hosted(lua_State *L, int runtime_index); /* hosted into the table on top */
 

@@ -146,6 +146,7 @@ void mp_open_script(lua_State *L, int runtime_index) {
   lua_pushcclosure(L, index_script, 2);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, call);
+  mp_wrap(L, lua_touserdata(L, runtime_index));
   lua_setfield(L, -2, "__call");
   lua_pushcfunction(L, gc);
   lua_setfield(L, -2, "__gc");

@@ -3,7 +3,8 @@
 #ifndef MP_SHAPE_H
 #define MP_SHAPE_H
 
-#include <lua.h>
+#include "compat.h"
+
 #include <moonpool.h>
 
 /* How a reply of a command is to be read where it is a list. Static. */

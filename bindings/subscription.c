@@ -269,6 +269,7 @@ static int messages(lua_State *L) {
   mp_sub *sub = check_sub(L);
   if (!sub->is_reader) return luaL_error(L, "the subscription has a handler: it gets the messages");
   lua_pushcfunction(L, read_next);
+  mp_wrap(L, mp_sub_runtime(sub));
   lua_pushvalue(L, 1);
   return 2;
 }

@@ -2,8 +2,7 @@
 #ifndef MP_SYSTEM_H
 #define MP_SYSTEM_H
 
-#include <lauxlib.h>
-#include <lua.h>
+#include "compat.h"
 
 /* Pushes moonpool.system: POSIX primitives that Lua lacks and the program needs. The functions'
  * first upvalue is what is on top of the stack (the runtime), which it pops. */

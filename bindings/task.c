@@ -72,6 +72,8 @@ static int wait_on_main(lua_State *L, mp_waiter *w) {
   return w->results;
 }
 
+#if LUA_VERSION_NUM >= 503
+
 /* The task goes on: its results lie on its stack, or are to be pushed here, where an error is the
  * task's own. */
 static int go_on(lua_State *L, int status, lua_KContext ctx) {
@@ -80,12 +82,26 @@ static int go_on(lua_State *L, int status, lua_KContext ctx) {
   return w->is_pushed_inside ? w->push(L, w->ctx) : w->results;
 }
 
+static int yield(lua_State *L, mp_waiter *w) {
+  return lua_yieldk(L, 0, (lua_KContext)w, go_on);
+}
+
+#else
+
+/* What the task is resumed with are this function's results. */
+static int yield(lua_State *L, mp_waiter *w) {
+  (void)w;
+  return lua_yield(L, 0);
+}
+
+#endif
+
 int mp_wait(lua_State *L, mp_waiter *w) {
   if (w->visit) return mp_hosted_wait(L, w);
   if (!w->task) return wait_on_main(L, w);
   if (w->is_done) return w->results;
   w->is_yielded = 1;
-  return lua_yieldk(L, 0, (lua_KContext)w, go_on);
+  return yield(L, w);
 }
 
 void mp_wake_now(mp_waiter *w, int results) {
@@ -140,7 +156,7 @@ void mp_wake_push(mp_waiter *w, mp_push push, void *ctx) {
 }
 
 void mp_wake_inside(mp_waiter *w, mp_push push, void *ctx) {
-  if (!w->is_yielded) {
+  if (!w->is_yielded || LUA_VERSION_NUM < 503) {
     mp_wake_push(w, push, ctx);
     return;
   }

@@ -4,9 +4,21 @@
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 if(LUA_INCDIR)
   set(lua_include_dirs ${LUA_INCDIR})
-else()
-  pkg_search_module(LUA REQUIRED lua5.4 lua-5.4 lua54 lua>=5.4)
+elseif(MOONPOOL_LUA_VERSION STREQUAL "jit")
+  pkg_check_modules(LUA REQUIRED luajit)
   set(lua_include_dirs ${LUA_INCLUDE_DIRS})
+else()
+  string(REPLACE "." "" lua_digits ${MOONPOOL_LUA_VERSION})
+  pkg_search_module(LUA REQUIRED lua${MOONPOOL_LUA_VERSION} lua-${MOONPOOL_LUA_VERSION}
+                    lua${lua_digits} lua>=${MOONPOOL_LUA_VERSION})
+  set(lua_include_dirs ${LUA_INCLUDE_DIRS})
+endif()
+
+# Isolates need Lua 5.4: without them there is the library, and no host of scripts.
+find_file(lua_header lua.h PATHS ${lua_include_dirs} NO_DEFAULT_PATH NO_CACHE REQUIRED)
+file(STRINGS ${lua_header} lua_version_line REGEX "^#define[ \t]+LUA_VERSION_(NUM|MINOR_N|MAJOR_N)[ \t]")
+if(lua_version_line MATCHES "LUA_VERSION_NUM[ \t]+50[1-3]")
+  list(FILTER binding_sources EXCLUDE REGEX "/isolate[a-z_]*\\.c$")
 endif()
 
 # A host that closes its Lua state unloads its modules, but libuv's threads may still run our code.

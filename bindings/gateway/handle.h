@@ -5,7 +5,6 @@
 
 #include "bridge.h"
 
-#include <lauxlib.h>
 #include <moonpool_gateway.h>
 
 typedef enum mp_gateway_hook {
