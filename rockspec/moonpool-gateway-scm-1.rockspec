@@ -34,17 +34,17 @@ external_dependencies = {
   JANSSON = { header = "jansson.h", library = "jansson" },
   OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
   WSLAY = { header = "wslay/wslay.h", library = "wslay" },
+  HTTP_PARSER = { header = "*http*.h", library = "*http*" }, -- llhttp or http_parser: CMake knows
 }
 
--- The same build as moonpool's, of which this rock has the gateway's module alone. The parser is
--- either of two, so CMake looks for it.
+-- The same build as moonpool's, of which this rock has the gateway's module alone.
 build = {
   type = "cmake",
   variables = {
     CMAKE_BUILD_TYPE = "Release",
     CMAKE_INSTALL_PREFIX = "$(PREFIX)",
-    CMAKE_PREFIX_PATH =
-      "$(HIREDIS_DIR);$(LIBUV_DIR);$(JANSSON_DIR);$(OPENSSL_DIR);$(WSLAY_DIR)",
+    CMAKE_PREFIX_PATH = "$(HIREDIS_DIR);$(LIBUV_DIR);$(JANSSON_DIR);$(OPENSSL_DIR);" ..
+      "$(WSLAY_DIR);$(HTTP_PARSER_DIR)",
     LUA_INCDIR = "$(LUA_INCDIR)",
     MOONPOOL_LUA_MODULE_DIR = "$(LIBDIR)",
     MOONPOOL_LUA_SHARE_DIR = "$(LUADIR)",
