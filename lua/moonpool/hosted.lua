@@ -21,7 +21,7 @@ local IDLE_DISPATCHERS = 16
 --- program is to do that; returns once `body` has
 ---@field stop? fun() what moonpool.stop does besides ending run
 
-local unpack = table.unpack or _G.unpack -- Lua 5.1
+local unpack = require("moonpool.versions").unpack
 
 local host -- that is installed
 local idle = {} -- tokens of dispatchers without work

@@ -28,7 +28,7 @@ end
 ---@return string?
 local function nearest(name, known)
   if #name > 100 then return nil end
-  local found, least = nil, math.max(1, #name // 3) + 1
+  local found, least = nil, math.max(1, math.floor(#name / 3)) + 1
   for _, other in ipairs(known) do
     local steps = distance(name:lower(), other:lower())
     if steps < least and steps < #other then found, least = other, steps end

@@ -8,6 +8,7 @@
 --   end)
 
 local core = require "moonpool.core"
+local versions = require "moonpool.versions"
 
 local session = core.session
 
@@ -32,7 +33,7 @@ local function check_options(options)
     end
   end
   local retries = options and options.retries or RETRIES
-  if math.type(retries) ~= "integer" or retries < 0 then
+  if not versions.is_integer(retries) or retries < 0 then
     error("option 'retries' must be a whole number from 0 on", 3)
   end
   return retries, options and options.timeout
@@ -40,7 +41,7 @@ end
 
 -- One try: what execute answers, or fn's false.
 local function try(view, keys, fn, attempt)
-  local ok, message, code = view:call("WATCH", table.unpack(keys))
+  local ok, message, code = view:call("WATCH", versions.unpack(keys))
   if not ok then return nil, message, code end
   attempt.tx, message, code = session.record(view)
   if not attempt.tx then return nil, message, code end
@@ -75,10 +76,10 @@ local function optimistic(client, keys, fn, options)
   attempt.retries, timeout = check_options(options)
   local view, message, code = session.open(client, timeout)
   if not view then return nil, message, code end
-  local outcome = table.pack(pcall(try_again, view, keys, fn, attempt))
+  local outcome = versions.pack(pcall(try_again, view, keys, fn, attempt))
   session.close(view, attempt.tx)
   if not outcome[1] then error(outcome[2], 0) end
-  return table.unpack(outcome, 2, outcome.n)
+  return versions.unpack(outcome, 2, outcome.n)
 end
 
 return optimistic

@@ -2,6 +2,7 @@
 --- await.
 
 local core = require "moonpool.core"
+local versions = require "moonpool.versions"
 
 local MAX_EVENTS = 1000
 
@@ -58,7 +59,7 @@ local function max_of(options)
   local max = MAX_EVENTS
   for name, value in pairs(options) do
     if name ~= "max_events" then error(("unknown option '%s'"):format(tostring(name)), 3) end
-    max = math.type(value) == "integer" and value >= 0 and value
+    max = versions.is_integer(value) and value >= 0 and value
       or error("option 'max_events' must be a whole number from 0 on", 3)
   end
   return max

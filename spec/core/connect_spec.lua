@@ -61,7 +61,7 @@ describe("moonpool.connect", function()
         ["option 'command_timeout' must be a time in seconds"] = { command_timeout = 0 / 0 },
         ["option 'max_queue' must be a whole number from 0 on"] = { max_queue = 0.5 },
         ["option 'max_mailbox' must be a whole number from 0 on"] = { max_mailbox = -1 },
-        ["option 'max_reply_depth' is too large"] = { max_reply_depth = 1 << 32 },
+        ["option 'max_reply_depth' is too large"] = { max_reply_depth = 4294967296 },
         ["option 'url' must not hold a NUL byte"] = { url = "redis://localhost\0.evil" },
       } do
         assert.error_matches(function() moonpool.connect(options) end, pattern)
@@ -246,12 +246,8 @@ describe("moonpool.connect", function()
       end
     end)
 
-    it("closes with its scope, and when it is collected", function()
+    it("closes when it is collected", function()
       start()
-      do
-        local client <close> = assert(moonpool.connect(server.url))
-        assert.equal(1, server:clients "normal", client)
-      end
       assert(moonpool.connect(server.url))
       collectgarbage()
       collectgarbage()

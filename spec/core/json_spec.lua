@@ -154,6 +154,6 @@ describe("json", function()
     local before = loop.resident()
     for _ = 1, 20 do work() end
     collectgarbage()
-    loop.assert_growth(before, 16 << 20)
+    loop.assert_growth(before, 16 * 1048576)
   end)
 end)

@@ -136,8 +136,8 @@ local is_watched = maps:find("libasan", 1, true) or maps:find("vgpreload", 1, tr
 function loop.assert_growth(before, limit)
   local growth = loop.resident() - before
   if growth > limit and not is_watched then
-    error(("%d KiB more are resident, over the limit of %d"):format(growth // 1024, limit // 1024),
-      2)
+    error(("%.0f KiB more are resident, over the limit of %.0f"):format(
+      growth / 1024, limit / 1024), 2)
   end
 end
 

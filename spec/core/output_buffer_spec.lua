@@ -7,7 +7,7 @@ local ROUNDS = 5
 -- Every byte depends on the number, and none is special to RESP's framing only.
 local function payload(number)
   local unit = ("%d\r\n$5\r\n\0\255 "):format(number)
-  return unit:rep(SIZE // #unit + 1):sub(1, SIZE)
+  return unit:rep(math.floor(SIZE / #unit) + 1):sub(1, SIZE)
 end
 
 local FRAME = #"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$100000\r\n\r\n" + SIZE

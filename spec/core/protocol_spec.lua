@@ -54,7 +54,7 @@ describe("a peer that answers", function()
   end
 
   local function assert_small(before)
-    loop.assert_growth(before, 64 << 20)
+    loop.assert_growth(before, 64 * 1048576)
   end
 
   for _, case in ipairs(BAD) do

@@ -74,7 +74,7 @@ describe("a reply", function()
 
     it("may be large", function()
       with_client(function(redis)
-        local text = ("0123456789abcdef"):rep(1 << 19) -- 8 MiB
+        local text = ("0123456789abcdef"):rep(524288) -- 8 MiB
         redis:set("large", text)
         assert.is_true(redis:get "large" == text)
         redis:eval("for i = 1, 100000 do redis.call('RPUSH', 'l', i) end", 0)

@@ -69,7 +69,7 @@ describe("10,000 names, subscribed again", function()
     assert_same_names("shard", server:call("PUBSUB", "SHARDCHANNELS"))
     assert.equal(count "pattern", server:call("PUBSUB", "NUMPAT"))
     assert.equal(1, #loop.client_ids(server, "pubsub"))
-    for _, number in ipairs { 1, ROOMS // 2, ROOMS } do
+    for _, number in ipairs { 1, math.floor(ROOMS / 2), ROOMS } do
       assert.equal(open.room["room:" .. number] and 1 or 0, server:subscribers("room:" .. number))
     end
     assert.equal(count "room" + count "pattern" + count "shard", redis:stats().wanted)
@@ -124,7 +124,7 @@ describe("10,000 names, subscribed again", function()
   local function race(position)
     local tag = ":" .. position
     for kind, name in pairs { room = "room:", shard = "{shard}:" } do
-      for _, number in ipairs { position // 20 + 1, position // 20 + 11 } do
+      for _, number in ipairs { math.floor(position / 20) + 1, math.floor(position / 20) + 11 } do
         leave(kind, name .. number)
         leave(kind, name .. number + 1)
         enter(kind, name .. number + 1)
@@ -133,8 +133,8 @@ describe("10,000 names, subscribed again", function()
       enter(kind, name .. "short" .. tag)
       leave(kind, name .. "short" .. tag)
     end
-    leave("room", "room:" .. ROOMS - position // 20)
-    leave("pattern", ("pattern:%d:*"):format(position // 20 + 2))
+    leave("room", "room:" .. ROOMS - math.floor(position / 20))
+    leave("pattern", ("pattern:%d:*"):format(math.floor(position / 20) + 2))
     enter("pattern", "new" .. tag .. "*")
   end
 

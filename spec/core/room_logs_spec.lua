@@ -158,7 +158,8 @@ end
 -- A frame from one message's time to another's: all that was said in these milliseconds, no other.
 local function check_frame(server, room, kind, ids)
   local kept = table.move(ids, #ids - KEEP + 1, #ids, 1, {})
-  local since, till = milliseconds_of(kept[KEEP // 3]), milliseconds_of(kept[2 * KEEP // 3])
+  local third = math.floor(KEEP / 3)
+  local since, till = milliseconds_of(kept[third]), milliseconds_of(kept[2 * third])
   local expected = {}
   for _, id in ipairs(kept) do
     local ms = milliseconds_of(id)

@@ -67,7 +67,7 @@ describe("names", function()
   it("may be a megabyte long, and over max_name they are refused", function()
     loop.run(function()
       local redis, seen = loop.connect(server.url), {}
-      local name = ("0123456789abcdef"):rep(1 << 16)
+      local name = ("0123456789abcdef"):rep(65536)
       local events = {}
       local subscription = assert(redis:subscribe({ name, name .. "!" }, function(payload, channel)
         seen[#seen + 1] = payload
@@ -77,7 +77,7 @@ describe("names", function()
       loop.wait_for(seen, 1)
       assert.is_true(events[1] == name and events[2] == name .. "!")
       assert.is_true(subscription:close())
-      local _, message, code = redis:subscribe(("x"):rep((8 << 20) + 1), print)
+      local _, message, code = redis:subscribe(("x"):rep(8 * 1048576 + 1), print)
       assert.equal("ETOOBIG", code, message)
       assert.equal(0, redis:stats().wanted)
     end)

@@ -68,20 +68,6 @@ describe("moonpool.timer", function()
     end)
   end)
 
-  it("closes with its scope", function()
-    loop.run(function()
-      local ticks = 0
-      do
-        local timer <close> = moonpool.timer(0.001, function() ticks = ticks + 1 end)
-        loop.wait_until(function() return ticks >= 2 end)
-        assert.truthy(timer)
-      end
-      local before = ticks
-      moonpool.sleep(0.01) -- in which it would have ticked
-      assert.equal(before, ticks)
-    end)
-  end)
-
   it("refuses an interval of 0 and what is no function", function()
     assert.error_matches(function() moonpool.timer(0, print) end, "the interval must be above 0")
     assert.error_matches(function() moonpool.timer(1) end, "function expected")

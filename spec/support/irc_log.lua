@@ -22,12 +22,12 @@ local NAMES = {
   "a\\b", "0xFF",
 }
 
--- A generator of numbers from 1 to n: the same in every Lua.
+-- A generator of numbers from 1 to n: the same in every run.
 local function new_dice(seed)
   local state = seed
   return function(n)
     state = (state * 1103515245 + 12345) % 2147483648
-    return state // 65536 % n + 1
+    return math.floor(state / 65536) % n + 1
   end
 end
 
@@ -51,7 +51,7 @@ local function new_writer(dice)
 
   function writer.stamp()
     if dice(20) == 1 then writer.minute = (writer.minute + dice(3)) % 1440 end
-    return ("[%02d:%02d]"):format(writer.minute // 60, writer.minute % 60)
+    return ("[%02d:%02d]"):format(math.floor(writer.minute / 60), writer.minute % 60)
   end
 
   function writer.add(kind, line, event)

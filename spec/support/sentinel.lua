@@ -83,7 +83,7 @@ local function sentinel_config(self, ports, index)
     config[#config + 1] = format:format(...)
   end
   add("sentinel myid %s", run_id(index))
-  add("sentinel monitor %s %s %d %d", NAME, HOST, self.master.port, SENTINELS // 2 + 1)
+  add("sentinel monitor %s %s %d %d", NAME, HOST, self.master.port, math.floor(SENTINELS / 2) + 1)
   add("sentinel down-after-milliseconds %s %d", NAME, self.down_after)
   add("sentinel failover-timeout %s %d", NAME, self.failover_timeout)
   if self.password then
