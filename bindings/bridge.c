@@ -18,6 +18,10 @@ static void keep_running(void *runtime, int by) {
 static void check_options(lua_State *L, int index, moonpool_options *options) {
   mp_client client = {0}; /* what is the binding's own is of no use to others */
   mp_check_options(L, index, options, &client);
+  lua_getfield(L, LUA_REGISTRYINDEX, MP_BRIDGE_KEY);
+  const mp_bridge *bridge = lua_touserdata(L, -1);
+  options->allocator = ((const mp_runtime *)bridge->runtime)->allocator;
+  lua_pop(L, 1);
 }
 
 static void check_room_options(lua_State *L, int index, moonpool_room_options *options) {

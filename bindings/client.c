@@ -65,6 +65,7 @@ static int connect_client(lua_State *L) {
   lua_settop(L, 1);
   mp_client *client = new_client(L, rt); /* stays on the stack until the wait is over */
   mp_check_options(L, 1, &options, client);
+  options.allocator = rt->allocator;
   client->command_timeout = options.command_timeout;
   client->backoff_min = options.backoff_min;
   mp_waiter *w = mp_wait_begin(L, rt);

@@ -372,7 +372,7 @@ static int pumping(lua_State *L) {
 static int set_host(lua_State *L) {
   mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
   luaL_checktype(L, 1, LUA_TTABLE);
-  if (rt->is_hosted) return luaL_error(L, "moonpool has a host already");
+  if (rt->is_hosted || rt->embedding) return luaL_error(L, "moonpool has a host already");
   if (rt->is_running || rt->current)
     return luaL_error(L, "moonpool's own loop runs: a host is installed before that");
   for (int i = 0; i < HOST_FUNCTIONS; i++) {

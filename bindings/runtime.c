@@ -43,6 +43,7 @@ static int runtime_gc(lua_State *L) {
   if (rt->is_closing) return 0;
   rt->is_closing = 1;
   close_handle((uv_handle_t *)&rt->ready_idle, NULL);
+  mp_embedding_end(rt->embedding);
   mp_end_polling(rt);
   mp_end_naps(rt);
   while (uv_run(rt->loop, UV_RUN_NOWAIT) != 0) continue;
@@ -145,6 +146,8 @@ int mp_run(lua_State *L) {
   mp_runtime *rt = mp_runtime_of(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
   if (rt->is_running || rt->current) return luaL_error(L, "moonpool.run: the loop runs already");
+  if (rt->embedding)
+    return luaL_error(L, "moonpool.run: the host runs the loop; use moonpool.spawn");
   int nargs = lua_gettop(L) - 1;
   lua_State *before = rt->L;
   rt->L = L;

@@ -21,6 +21,7 @@ typedef struct mp_task mp_task;
 typedef struct mp_waiter mp_waiter;
 typedef struct mp_nap mp_nap;
 typedef struct mp_visit mp_visit;
+typedef struct mp_embedding mp_embedding;
 struct mp_client;
 struct mp_sub;
 
@@ -57,7 +58,7 @@ struct mp_task {
 };
 
 struct mp_runtime {
-  uv_loop_t *loop; /* `own`, or one that the C host has given */
+  uv_loop_t *loop; /* `own` */
   uv_loop_t own;
   lua_State *L;     /* the state that runs the loop now */
   mp_task *current; /* the task that runs now, or NULL */
@@ -92,7 +93,9 @@ struct mp_runtime {
   size_t visits, idle_visits;  /* that wait; that are idle */
   struct mp_client *undrained; /* whose messages wait for a dispatcher of a host's */
   struct mp_client **undrained_tail;
-  int is_recording; /* perhaps: mp_is_recording knows */
+  int is_recording;                    /* perhaps: mp_is_recording knows */
+  mp_embedding *embedding;             /* on a C program's loop; NULL: on none */
+  const moonpool_allocator *allocator; /* a C program's; NULL: the C library's */
 };
 
 /* ---- runtime.c ---- */
@@ -152,6 +155,14 @@ void mp_end_polling(mp_runtime *rt);
 int mp_is_active(const mp_runtime *rt);
 
 void mp_open_pool(lua_State *L, int runtime_index); /* pool into the table on top */
+
+/* ---- embed.c ---- */
+
+/* The program uses the runtime: it may have become active. */
+void mp_embedding_touched(mp_embedding *embedding);
+
+/* The runtime ends; NULL is accepted. */
+void mp_embedding_end(mp_embedding *embedding);
 
 /* ---- hosted.c ---- */
 

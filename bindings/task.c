@@ -19,7 +19,8 @@ static int is_task(lua_State *L, const mp_runtime *rt) {
 
 int mp_can_wait(lua_State *L, mp_runtime *rt) {
   if (rt->is_hosted) return mp_hosted_can_wait(L, rt);
-  return is_task(L, rt) ? lua_isyieldable(L) : is_main(L) && !rt->is_running && !rt->current;
+  return is_task(L, rt) ? lua_isyieldable(L)
+                        : is_main(L) && !rt->is_running && !rt->current && !rt->embedding;
 }
 
 /* A task inside a C function that cannot be yielded across, or the main state perhaps inside a
@@ -49,6 +50,8 @@ mp_waiter *mp_wait_begin(lua_State *L, mp_runtime *rt) {
     w = &rt->current->waiter;
   } else if (is_main(L) && !rt->is_running) {
     if (rt->is_recording) check_place(L, rt);
+    if (rt->embedding)
+      luaL_error(L, "cannot wait here: the host runs the loop; use moonpool.spawn");
     w = &rt->main_waiter;
   } else {
     luaL_error(L, "cannot wait here: this coroutine was not started by moonpool "
