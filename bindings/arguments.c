@@ -26,7 +26,7 @@ static void format_float(char *text, size_t size, double number) {
   if (point) *point = '.';
 }
 
-static void convert_float(lua_State *L, int index, const char *command, int position) {
+void mp_convert_number(lua_State *L, int index, const char *command, int position) {
   char text[NUMBER_MAX];
   lua_Number number = lua_tonumber(L, index);
   if (isnan(number))
@@ -52,8 +52,8 @@ const moonpool_bytes *mp_check_words(lua_State *L, moonpool_bytes word, int firs
   for (int i = first; i <= last; i++) {
     moonpool_bytes *arg = &room[i - first + 1];
     int type = lua_type(L, i);
-    if (type == LUA_TNUMBER && !lua_isinteger(L, i))
-      convert_float(L, i, word.data, i - first + 1);
+    if (type == LUA_TNUMBER && (LUA_VERSION_NUM == 501 || !lua_isinteger(L, i)))
+      mp_convert_number(L, i, word.data, i - first + 1);
     else if (type != LUA_TSTRING && type != LUA_TNUMBER)
       refuse(L, i, word.data, i - first + 1);
     arg->data = lua_tolstring(L, i, &arg->len); /* on the stack */

@@ -14,6 +14,10 @@ mp_client *mp_check_client(lua_State *L, int index) {
   return luaL_checkudata(L, index, client_name);
 }
 
+mp_client *mp_test_client(lua_State *L, int index) {
+  return luaL_testudata(L, index, client_name);
+}
+
 void mp_push_client(lua_State *L, mp_client *client) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, client->runtime->clients);
   lua_rawgetp(L, -1, client);

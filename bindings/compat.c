@@ -46,10 +46,19 @@ int mp_compat_setvalue(lua_State *L, int index, int n) {
   return 1;
 }
 
+#if LUA_VERSION_NUM == 501
+static int nothing(lua_State *L) {
+  (void)L;
+  return 0;
+}
+#endif
+
 int mp_compat_resume(lua_State *L, lua_State *from, int nargs, int *results) {
 #if LUA_VERSION_NUM == 501
-  (void)from;
   int status = lua_resume(L, nargs);
+  /* Until a call on `from`, the JIT compiler takes the coroutine for what runs, also when it has
+   * died and an error leaves the function that has resumed it. */
+  lua_cpcall(from, nothing, NULL);
 #else
   int status = lua_resume(L, from, nargs);
 #endif

@@ -92,6 +92,9 @@ static inline mp_runtime *mp_sub_runtime(const mp_sub *sub) {
 /* The client at `index`; raises if it is none. It may be closed. */
 mp_client *mp_check_client(lua_State *L, int index);
 
+/* Likewise, on any stack, also one that runs no function of ours; NULL if it is none. */
+mp_client *mp_test_client(lua_State *L, int index);
+
 /* Pushes the client's userdata. */
 void mp_push_client(lua_State *L, mp_client *client);
 
@@ -117,6 +120,10 @@ const char *mp_check_string_option(lua_State *L, const char *name);
 #define MP_WORDS_ROOM 64
 const moonpool_bytes *mp_check_words(lua_State *L, moonpool_bytes word, int first,
                                      moonpool_bytes *room, size_t *argc);
+
+/* Makes a string of the number at `index`, as Redis is sent it. Raises for NaN, naming the command
+ * and the argument's position. */
+void mp_convert_number(lua_State *L, int index, const char *command, int position);
 
 /* ---- command.c ---- */
 
@@ -166,6 +173,9 @@ void mp_set_view_methods(lua_State *L, int runtime_index);
 /* The client at `index`, or that of a view, with its timeout (0: the client's own). Raises for what
  * is neither. */
 mp_client *mp_check_target(lua_State *L, int index, uint64_t *timeout);
+
+/* Likewise, on any stack; NULL for what is neither. */
+mp_client *mp_target_of(lua_State *L, int index, uint64_t *timeout);
 
 /* The timeout in a table of options at `index`, which has no others, or nil: seconds, 0 for none,
  * as moonpool_command takes it; `otherwise` when there is none. */

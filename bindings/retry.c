@@ -25,24 +25,59 @@ typedef struct call {
   uint64_t timeout; /* as moonpool_command takes it */
 } call;
 
-/* Finds what is awaited in the frame of the C function that waits: client:NAME(...), whose second
- * upvalue is the name, or client:call("NAME", ...). In Lua 5.4 it outlives the yield. 0 when there
- * is no memory. */
-static int read_call(const mp_waiter *w, call *c) {
+#if LUA_VERSION_NUM >= 503
+
+/* The stack with the arguments of the C function that waits and, on top, itself: its frame outlives
+ * the yield. NULL when there is no memory. */
+static lua_State *find_call(const mp_waiter *w) {
   lua_State *L = w->task ? w->task->co : w->runtime->L;
   lua_Debug frame;
-  int last = lua_gettop(L), first = 2;
-  if (w->visit) {
-    if (!(L = mp_hosted_call(w->visit))) return 0;
-    last = lua_gettop(L) - 1;
-  } else {
-    if (!lua_checkstack(L, LUA_MINSTACK) || !lua_getstack(L, 0, &frame)) return 0;
+  if (w->visit) return mp_hosted_call(w->visit);
+  if (!lua_checkstack(L, LUA_MINSTACK) || !lua_getstack(L, 0, &frame)) return NULL;
+  lua_getinfo(L, "f", &frame);
+  return L;
+}
+
+#else
+
+/* Likewise, on a stack of its own, found in the frame of mp_wrap's function around it, which has
+ * the arguments as `...`. In a host's thread that frame is gone. */
+static lua_State *find_call(const mp_waiter *w) {
+  lua_State *L = w->task ? w->task->co : w->runtime->L, *copy = w->runtime->home;
+  lua_Debug frame;
+  const char *name = NULL;
+  if (w->visit || !lua_checkstack(L, 4)) return NULL;
+  lua_settop(copy, 0);
+  for (int level = 0; !name && lua_getstack(L, level, &frame); level++) {
     lua_getinfo(L, "f", &frame);
+    name = lua_getupvalue(L, -1, 2);
+    int is_ours = name && strcmp(name, "f") == 0 && lua_iscfunction(L, -1);
+    if (is_ours) lua_xmove(L, copy, 1);
+    lua_pop(L, name && !is_ours ? 2 : 1);
+    if (!is_ours) name = NULL;
   }
+  if (!name) return NULL;
+  for (int n = 1; lua_checkstack(copy, 4) && lua_getlocal(L, &frame, -n); n++) {
+    lua_xmove(L, copy, 1);
+    if (lua_type(copy, -1) == LUA_TNUMBER) mp_convert_number(copy, n + 1, "", n);
+  }
+  lua_pushvalue(copy, 1);
+  lua_remove(copy, 1);
+  return copy;
+}
+
+#endif
+
+/* Finds what is awaited: client:NAME(...), whose second upvalue is the name, or
+ * client:call("NAME", ...). 0 when that cannot be. */
+static int read_call(const mp_waiter *w, call *c) {
+  lua_State *L = find_call(w);
+  if (!L) return 0;
+  int last = lua_gettop(L) - 1, first = 2;
   moonpool_bytes word = {NULL, 0};
   if (lua_getupvalue(L, -1, 2)) word.data = lua_tolstring(L, -1, &word.len);
   if (!word.data) word.data = lua_tolstring(L, first++, &word.len);
-  c->client = mp_check_target(L, 1, &c->timeout);
+  c->client = mp_target_of(L, 1, &c->timeout);
   lua_settop(L, last);
   if (last >= first && lua_isuserdata(L, last)) last--; /* where many words lay */
   c->count = (size_t)(last - first + 2);

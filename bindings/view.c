@@ -24,8 +24,14 @@ uint64_t mp_check_timeout_option(lua_State *L, int index, uint64_t otherwise) {
   return timeout;
 }
 
+mp_client *mp_target_of(lua_State *L, int index, uint64_t *timeout) {
+  const view *v = luaL_testudata(L, index, view_name);
+  *timeout = v ? v->timeout : 0;
+  return v ? v->client : mp_test_client(L, index);
+}
+
 mp_client *mp_check_target(lua_State *L, int index, uint64_t *timeout) {
-  view *v = luaL_testudata(L, index, view_name);
+  const view *v = luaL_testudata(L, index, view_name);
   *timeout = v ? v->timeout : 0;
   return v ? v->client : mp_check_client(L, index);
 }

@@ -1,6 +1,8 @@
 --- What the library uses of Lua 5.3 and newer, also where LuaJIT has it by another name or not at
 --- all. The programs (`moonpool run` and the rest) are for Lua 5.4 and newer, and do without.
 
+local type_of = math.type
+
 local versions = {}
 
 versions.unpack = table.unpack or _G.unpack
@@ -12,7 +14,7 @@ versions.pack = table.pack or function(...) return { n = select("#", ...), ... }
 ---@param value any
 ---@return boolean
 function versions.is_integer(value)
-  if math.type then return math.type(value) == "integer" end
+  if type_of then return type_of(value) == "integer" end
   return type(value) == "number" and value % 1 == 0 and value >= -2 ^ 53 and value <= 2 ^ 53
 end
 

@@ -190,7 +190,7 @@ describe("a room in trouble", function()
     ]]
     local here = scratch.shell "pwd"
     assert.same({ status = 0, stdout = "done\n", stderr = "" }, program.run {
-      "lua5.4", scratch.write(scratch.folder() .. "/ends.lua", source), env = {
+      program.LUA, scratch.write(scratch.folder() .. "/ends.lua", source), env = {
         LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(here, here),
         LUA_CPATH = package.cpath, URL = server.url,
       } })

@@ -4,7 +4,7 @@ local program = require "spec.support.program"
 
 -- A program of its own: what it does to its loop must not meet the other specs.
 local function run_script(text)
-  return program.run { "lua5.4", "-", stdin = text,
+  return program.run { program.LUA, "-", stdin = text,
     env = { LUA_PATH = package.path, LUA_CPATH = package.cpath } }
 end
 

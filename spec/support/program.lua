@@ -31,6 +31,9 @@ local scratch = require "spec.support.scratch"
 
 local program = {}
 
+-- The Lua that runs the specs, for programs that load what they load.
+program.LUA = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match "%d%.%d"
+
 local here = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$") or "."
 local quote = scratch.quote
 local STOP_SECONDS = 30

@@ -35,11 +35,12 @@ function scratch.quote(word)
   return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
 end
 
+-- The status is printed, since LuaJIT's pipes do not tell it.
 function scratch.shell(command)
-  local pipe = assert(io.popen(command, "r"))
-  local output = pipe:read("a")
-  local _, how, status = pipe:close()
-  return (output:gsub("%s+$", "")), how == "signal" and 128 + status or status
+  local pipe = assert(io.popen("(" .. command .. "\n); printf '\\n%d' $?", "r"))
+  local output, status = pipe:read("*a"):match "^(.*)\n(%d+)$"
+  pipe:close()
+  return (output:gsub("%s+$", "")), tonumber(status)
 end
 
 function scratch.read(path)
