@@ -5,6 +5,7 @@ exclude_files = { "build/**" }
 files["examples/**/*.conf.lua"] = { std = "none", globals = { "bots", "policies" } }
 -- Bot and policy scripts get one object from the host.
 files["examples/services/*.lua"] = { globals = { "bot" } }
+files["examples/embed/*.lua"] = { globals = { "tick" } } -- which the host calls
 files["examples/bots/**/*.lua"] = { globals = { "bot" } }
 files["examples/policies/**/*.lua"] = { globals = { "policy" } }
 -- Methods of what scripts get: the guest has one object, which they close over.

@@ -27,6 +27,7 @@ static const char life[] = "moonpool.spawn(function()\n"
 static void live(host *h) {
   lua_State *L = host_open_state(h);
   if (!L) return;
+  uv_timer_start(&h->limit, on_limit, 60000, 0);
   host_do(L, life);
   while (strcmp(host_get(L, "done"), "true") && !h->errors && !h->is_late)
     uv_run(&h->loop, UV_RUN_ONCE);
