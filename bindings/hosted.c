@@ -40,17 +40,24 @@ static mp_visit *new_visit(lua_State *L, mp_runtime *rt) {
   return visit;
 }
 
-int mp_hosted_can_wait(lua_State *L, mp_runtime *rt) {
+/* The host cannot see by itself whether the caller can yield: it is called by C. */
+static void push_token(lua_State *L, mp_runtime *rt) {
   push_function(L, rt, HOST_TOKEN);
-  int can = lua_pcall(L, 0, 1, 0) == LUA_OK;
+  lua_pushboolean(L, lua_isyieldable(L));
+}
+
+int mp_hosted_can_wait(lua_State *L, mp_runtime *rt) {
+  push_token(L, rt);
+  int can = lua_pcall(L, 1, 1, 0) == LUA_OK;
   lua_pop(L, 1);
   return can;
 }
 
 mp_waiter *mp_hosted_begin(lua_State *L, mp_runtime *rt) {
   luaL_checkstack(L, LUA_MINSTACK, "a wait");
-  push_function(L, rt, HOST_TOKEN);
-  lua_call(L, 0, 1);
+  mp_touch(L, rt); /* methods of handles come here, too, that look for no runtime */
+  push_token(L, rt);
+  lua_call(L, 1, 1);
   mp_visit *visit = rt->begun; /* for something that failed at once */
   if (!visit) {
     visit = rt->idle;
@@ -86,11 +93,18 @@ static void leave(mp_visit *visit) {
   mp_unref(rt, ref);
 }
 
+/* A host may resume what it was told to wake after the step that did so, when its pump polls again:
+ * what ended meanwhile may have been the last thing that was active. */
+static void tell_pump(lua_State *L, mp_runtime *rt) {
+  if (rt->is_pumping) mp_touch(L, rt);
+}
+
 static int take_results(lua_State *L, mp_visit *visit) {
   int n = visit->waiter.results;
   luaL_checkstack(L, n, "results of a wait");
   lua_xmove(visit->results, L, n);
   leave(visit);
+  tell_pump(L, visit->waiter.runtime);
   return n;
 }
 
@@ -241,6 +255,7 @@ static int finish(lua_State *L) {
   mp_task *task = mp_check_task(L, 1);
   int is_ok = lua_toboolean(L, 2), n = lua_gettop(L) - 2;
   if (!lua_checkstack(task->co, n + 2)) return luaL_error(L, "moonpool: too many results");
+  tell_pump(L, task->runtime);
   lua_xmove(L, task->co, n);
   mp_task_end(task, is_ok ? LUA_OK : LUA_ERRRUN, is_ok ? n : 1);
   return 0;

@@ -60,6 +60,7 @@ static int listener_accept(lua_State *L) {
 static int listener_close(lua_State *L) {
   listener *l = check_listener(L);
   mp_waiter *waiter = l->waiter;
+  mp_touch(L, l->runtime);
   mp_pipe_close(&l->pipe);
   l->waiter = NULL;
   if (waiter && !l->runtime->is_closing) mp_wake_later(waiter, push_connection, l);

@@ -248,6 +248,7 @@ static int close_sub(lua_State *L) {
     return 1;
   }
   mp_runtime *rt = mp_sub_runtime(sub);
+  mp_touch(L, rt);
   mp_waiter *w = mp_can_wait(L, rt) ? mp_wait_begin(L, rt) : NULL;
   end(sub);
   mp_mailbox_clear(sub);

@@ -48,6 +48,7 @@ static void free_ticker(uv_handle_t *handle) {
 static int close_timer(lua_State *L) {
   mp_timer *t = luaL_checkudata(L, 1, timer_name);
   if (t->ticker) {
+    mp_touch(L, t->runtime);
     uv_close((uv_handle_t *)&t->ticker->timer, free_ticker);
     t->ticker = NULL;
     t->task = NULL;

@@ -136,7 +136,8 @@ choose_packages() {
   done
 }
 
-# Debian's redis-server starts a service when it is installed; quickstart needs the program alone.
+# Debian's redis-server starts a service when it is installed, and so do some of the hosts that CI
+# installs; the programs alone are needed.
 # The policy disarms itself when this process is gone, should it be killed before it can remove it.
 forbid_services() {
   policy=/usr/sbin/policy-rc.d
@@ -172,7 +173,7 @@ apt_install() {
   logged "$log" "${apt[@]}" update || die "apt-get update failed"
   choose_packages "$@"
   say "installing: ${chosen[*]}"
-  case " $* " in *" redis-server "*) forbid_services ;; esac
+  forbid_services
   local status=0
   logged "$log" "${apt[@]}" install --no-install-recommends "${chosen[@]}" || status=$?
   allow_services

@@ -12,7 +12,8 @@ local IDLE_DISPATCHERS = 16
 ---@field name string
 ---@field spawn fun(fn: fun()) runs `fn` in a new thread of the host, at once or soon; `fn` does not
 --- raise
----@field token fun(): any for one wait of the running thread; raises where it cannot wait
+---@field token fun(is_yieldable: boolean): any for one wait of the running thread, which Lua could
+--- suspend or not; raises where it cannot wait
 ---@field wait fun(token: any) returns once the token was woken, also when that was before
 ---@field wake fun(token: any) may be called anywhere; neither waits nor raises
 ---@field poll fun(pool: moonpool.pool) in a thread: returns when the pool's descriptor is ready, or
@@ -67,7 +68,7 @@ local function dispatch()
     if not ok then
       core.hosted.failed(dispatcher, message)
     elseif #idle < IDLE_DISPATCHERS then
-      local token = host.token()
+      local token = host.token(true)
       idle[#idle + 1] = token
       host.wait(token)
     else
@@ -121,7 +122,7 @@ end
 -- ---- moonpool.run ------------------------------------------------------------------------------
 
 local function wait_for_end()
-  local token = host.token()
+  local token = host.token(true)
   ends[#ends + 1] = token
   host.wait(token)
 end

@@ -1,0 +1,117 @@
+--- moonpool in Copas: a thread is one of Copas's, started by copas.addthread or for a connection of
+-- a server. Works with the Copas of Debian (1.x, which has no timers) and with later ones.
+local copas = require "copas"
+local hosted = require "moonpool.hosted"
+local in_turn = require "moonpool.host.in_turn"
+local thread = require "moonpool.host.thread"
+
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
+local WHERE = "threads of Copas"
+
+-- ---- threads ------------------------------------------------------------------------------------
+
+-- Copas does not tell whether it resumes a coroutine. So those that it starts are noted.
+local is_thread = setmetatable({}, { __mode = "k" })
+
+local function noting(fn)
+  return function(...)
+    is_thread[coroutine.running()] = true
+    return fn(...)
+  end
+end
+
+local function note_threads_of(name, place)
+  local start = copas[name]
+  if not start then return end
+  copas[name] = function(...)
+    local arguments = { n = select("#", ...), ... }
+    local what = arguments[place]
+    if type(what) == "thread" then is_thread[what] = true end
+    if type(what) == "function" then arguments[place] = noting(what) end
+    return start(unpack(arguments, 1, arguments.n))
+  end
+end
+
+note_threads_of("addthread", 1)
+note_threads_of("addnamedthread", 2)
+note_threads_of("addserver", 2)
+
+-- ---- the pool's descriptor, as a socket that Copas receives from --------------------------------
+
+local pool_socket = {} -- what Copas and LuaSocket's select ask of a socket
+local polled           -- the pool, while a thread waits for it
+local is_ready
+
+function pool_socket.getfd() return polled and polled:pollfd() or -1 end
+function pool_socket.dirty() return polled ~= nil and polled:timeout() == 0 end
+function pool_socket.close() end
+function pool_socket.settimeout() return 1 end
+
+function pool_socket.receive()
+  if is_ready then return "" end
+  is_ready = true
+  return nil, "timeout"
+end
+
+-- select has to end in time for the pool's timers.
+local step = copas.step
+function copas.step(timeout)
+  local seconds = polled and polled:timeout()
+  if seconds and (not timeout or seconds < timeout) then timeout = seconds end
+  return step(timeout)
+end
+
+-- ---- waiting ------------------------------------------------------------------------------------
+
+local yield_until_woken, resume
+
+if copas.pauseforever then
+  yield_until_woken, resume = copas.pauseforever, copas.wakeup
+else
+  -- A queue that keeps nothing: Copas gives the thread to it, and whoever wakes it has it himself.
+  local nowhere = { insert = function() end, push = function() end }
+  function yield_until_woken() coroutine.yield({ close = function() end }, nowhere) end
+  resume = in_turn(copas.addthread)
+end
+
+local host = { name = "copas" }
+
+function host.spawn(fn) copas.addthread(fn) end
+
+function host.token(is_yieldable)
+  local running = thread.check("Copas", WHERE, is_yieldable)
+  if not is_thread[running] then thread.refuse("Copas", WHERE) end
+  return { co = running }
+end
+
+function host.wait(token)
+  while not token.is_woken do
+    token.is_waiting = true
+    yield_until_woken()
+    token.is_waiting = false
+  end
+end
+
+function host.wake(token)
+  token.is_woken = true
+  if not token.is_waiting then return end
+  token.is_waiting = false
+  resume(token.co)
+end
+
+function host.poll(pool)
+  polled, is_ready = pool, false
+  copas.receive(pool_socket)
+  polled = nil
+end
+
+function host.run(fn, ...)
+  if thread.is_coroutine() then return fn(...) end
+  local call = thread.call(fn, ...)
+  host.spawn(function() call:run() end)
+  while not call.is_ended do copas.step() end
+  return call:results()
+end
+
+return hosted.install(host)

@@ -1,0 +1,67 @@
+--- moonpool in cqueues: a thread is what a controller's `wrap` started.
+local cqueues = require "cqueues"
+local condition = require "cqueues.condition"
+local hosted = require "moonpool.hosted"
+local thread = require "moonpool.host.thread"
+
+local WHERE = "threads of a controller"
+
+local controller -- of moonpool.run, while it runs its own
+local fd         -- that a controller polled last
+local polled_in  -- that controller
+
+local host = { name = "cqueues" }
+
+function host.spawn(fn)
+  local running = cqueues.running() or controller
+  if not running then
+    error("no controller runs: call this in moonpool.run, or in a thread of a controller's", 0)
+  end
+  running:wrap(fn)
+end
+
+function host.token(is_yieldable)
+  thread.check("cqueues", WHERE, is_yieldable)
+  local running, is_thread = cqueues.running()
+  if not (running and is_thread) then thread.refuse("cqueues", WHERE) end
+  return { condition = condition.new() }
+end
+
+function host.wait(token)
+  while not token.is_woken do token.condition:wait() end
+end
+
+function host.wake(token)
+  token.is_woken = true
+  token.condition:signal()
+end
+
+function host.poll(pool)
+  fd, polled_in = pool:pollfd(), cqueues.running()
+  cqueues.poll(pool)
+end
+
+-- A controller of its own, unless it is called in a thread of one.
+function host.run(fn, ...)
+  if cqueues.running() then return fn(...) end
+  local call = thread.call(fn, ...)
+  controller = cqueues.new()
+  controller:wrap(call.run, call)
+  local is_ok, message = true, nil
+  while is_ok and not call.is_ended and not controller:empty() do
+    is_ok, message = controller:step()
+  end
+  local ended = controller
+  controller = nil
+  host.close()
+  ended:close()
+  if not is_ok then error(message, 0) end
+  return call:results()
+end
+
+function host.close()
+  if fd then polled_in:cancel(fd) end
+  fd, polled_in = nil, nil
+end
+
+return hosted.install(host)

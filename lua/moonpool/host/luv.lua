@@ -1,0 +1,124 @@
+--- moonpool on luv's loop: in programs that use luv, and in Neovim. A thread is a coroutine that is
+-- resumed by callbacks of the loop; in Neovim it runs where vim.api may be called.
+local hosted = require "moonpool.hosted"
+local in_turn = require "moonpool.host.in_turn"
+local thread = require "moonpool.host.thread"
+
+local vim = rawget(_G, "vim")
+local uv = vim and (vim.uv or vim.loop) or require "luv"
+
+local WHERE = "coroutines"
+local FOREVER = 0x7fffffff -- milliseconds, as vim.wait takes them
+
+local poller, timer -- on the host's loop
+local polling       -- the thread that waits for the pool, or nil
+local due           -- when the timer ends, on the loop's clock, in ms; nil: it is off
+
+-- A coroutine of the program's own may fail after it waited.
+local function resume(co)
+  local is_ok, message = coroutine.resume(co)
+  if not is_ok then io.stderr:write(debug.traceback(co, tostring(message)), "\n") end
+end
+
+local resume_in_turn = in_turn(resume)
+
+local function go_on()
+  local co = polling
+  if co then
+    polling = nil
+    resume_in_turn(co)
+  end
+  if polling or not poller then return end
+  poller:stop() -- nobody waits: neither keeps the loop
+  timer:stop()
+  due = nil
+end
+
+-- Neovim's API is forbidden in callbacks of its loop.
+local on_ready = go_on
+if vim then
+  local is_scheduled = false
+  local function scheduled()
+    is_scheduled = false
+    go_on()
+  end
+  function on_ready()
+    if is_scheduled then return end
+    is_scheduled = true
+    vim.schedule(scheduled)
+  end
+end
+
+local function on_time()
+  due = nil
+  on_ready()
+end
+
+-- The timer may end early, not late: what waits then waits again.
+local function start_timer(seconds)
+  local now, ms = uv.now(), math.ceil(seconds * 1000)
+  if due and due <= now + ms then return end
+  due = now + ms
+  timer:start(ms, 0, on_time)
+end
+
+local host = { name = "luv" }
+
+function host.spawn(fn) resume_in_turn(coroutine.create(fn)) end
+
+function host.token(is_yieldable)
+  return { co = thread.check("luv", WHERE, is_yieldable) }
+end
+
+function host.wait(token)
+  while not token.is_woken do
+    token.is_waiting = true
+    coroutine.yield()
+    token.is_waiting = false
+  end
+end
+
+function host.wake(token)
+  token.is_woken = true
+  if not token.is_waiting then return end
+  token.is_waiting = false
+  resume_in_turn(token.co)
+end
+
+function host.poll(pool)
+  if not poller then
+    poller, timer = assert(uv.new_poll(pool:pollfd())), uv.new_timer()
+  end
+  if not poller:is_active() then poller:start("r", on_ready) end
+  local seconds = pool:timeout()
+  if seconds then start_timer(seconds) end
+  polling = coroutine.running()
+  coroutine.yield()
+end
+
+function host.run(fn, ...)
+  if thread.is_coroutine() then return fn(...) end
+  if uv.loop_mode and uv.loop_mode() and not vim then
+    error("moonpool.run: the loop runs already; call it in a coroutine", 0)
+  end
+  local call = thread.call(fn, ...)
+  host.spawn(function()
+    call:run()
+    if not vim then uv.stop() end
+  end)
+  if vim then
+    vim.wait(FOREVER, function() return call.is_ended end, 1000)
+  elseif not call.is_ended then
+    uv.run()
+  end
+  return call:results()
+end
+
+function host.close()
+  if not poller then return end
+  poller:close()
+  timer:close()
+  poller, timer, due = nil, nil, nil
+end
+
+return hosted.install(host)

@@ -1,0 +1,132 @@
+--- moonpool in Prosody: a thread is a runner of util.async.
+local hosted = require "moonpool.hosted"
+local in_turn = require "moonpool.host.in_turn"
+local thread = require "moonpool.host.thread"
+local async = require "util.async"
+
+-- Prosody chooses the kind of loop; a program without Prosody that uses its modules has epoll's.
+local prosody = rawget(_G, "prosody")
+local server = require(prosody and "net.server" or "net.server_epoll")
+
+local WHERE = "runners of util.async"
+local MAX_IDLE = 64
+
+local watch     -- of the pool's descriptor
+local is_paused -- is it?
+local polling   -- ends the wait for the pool; nil: nobody waits
+local timer     -- its id, while one is set
+local due       -- when it ends, on moonpool's clock
+local now       -- that clock
+
+-- ---- runners ------------------------------------------------------------------------------------
+
+local is_runner_by_thread = setmetatable({}, { __mode = "k" })
+
+-- As util.async finds the runner of a thread: it is the first argument of its outermost function.
+local function is_runner(co)
+  local known = is_runner_by_thread[co]
+  if known ~= nil then return known end
+  local level = 0
+  while debug.getinfo(co, level, "") do level = level + 1 end
+  local name, runner = debug.getlocal(co, level - 1, 1)
+  known = name == "self" and type(runner) == "table" and runner.thread == co
+  is_runner_by_thread[co] = known
+  return known
+end
+
+local idle = {}
+
+local function new_runner()
+  local runner
+  runner = async.runner(function(fn)
+    fn()
+    if #idle < MAX_IDLE then idle[#idle + 1] = runner end
+  end)
+  return runner
+end
+
+-- ---- the pool -----------------------------------------------------------------------------------
+
+local finish = in_turn(function(done)
+  local is_ok, message = pcall(done)
+  if not is_ok then io.stderr:write(tostring(message), "\n") end
+end)
+
+local function go_on()
+  local done = polling
+  polling = nil
+  if done then finish(done) end
+  if polling or not watch then return end
+  watch:set(false, false) -- nobody waits
+  is_paused = true
+end
+
+local function on_time()
+  timer, due = nil, nil
+  go_on()
+end
+
+-- The timer may end early, not late: what waits then waits again.
+local function start_timer(seconds)
+  local time = now() + seconds
+  if timer then
+    if due <= time then return end
+    server.timer.stop(timer)
+  end
+  timer, due = server.timer.add_task(seconds, on_time), time
+end
+
+-- ---- the host -----------------------------------------------------------------------------------
+
+local host = { name = "prosody" }
+
+function host.spawn(fn)
+  local runner = table.remove(idle) or new_runner()
+  runner:run(fn)
+end
+
+function host.token(is_yieldable)
+  local running = thread.check("Prosody", WHERE, is_yieldable)
+  if not is_runner(running) then thread.refuse("Prosody", WHERE) end
+  local token = {}
+  token.wait, token.done = async.waiter()
+  return token
+end
+
+function host.wait(token) token.wait() end
+
+function host.wake(token) finish(token.done) end
+
+function host.poll(pool)
+  local seconds = pool:timeout()
+  if seconds then start_timer(seconds) end
+  if not watch then
+    watch = server.watchfd(pool:pollfd(), go_on)
+  elseif is_paused then
+    watch:set(true, false)
+  end
+  is_paused = false
+  local wait
+  wait, polling = async.waiter()
+  wait()
+end
+
+function host.run(fn, ...)
+  if thread.is_coroutine() then return fn(...) end
+  if prosody then error("moonpool.run: Prosody's loop runs already; call it in a runner", 0) end
+  local call = thread.call(fn, ...)
+  host.spawn(function() call:run() end)
+  while not call.is_ended do server.loop(true) end
+  host.close()
+  return call:results()
+end
+
+function host.close()
+  if watch then watch:close() end
+  if timer then server.timer.stop(timer) end
+  watch, timer, due = nil, nil, nil
+end
+
+local moonpool = hosted.install(host)
+now = moonpool.now
+return moonpool

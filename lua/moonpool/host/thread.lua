@@ -1,0 +1,75 @@
+--- Where may the running code wait? And moonpool.run's call in a thread. For the adapters of hosts
+-- whose threads are coroutines.
+local thread = {}
+
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
+local function pack(...) return { n = select("#", ...), ... } end
+
+--- Is this a coroutine, not the main state?
+---@return boolean
+function thread.is_coroutine()
+  local running, is_main = coroutine.running()
+  return running ~= nil and not is_main
+end
+
+--- Raises when the running coroutine cannot be suspended.
+---@param is_yieldable boolean
+function thread.check_yieldable(is_yieldable)
+  if is_yieldable then return end
+  error("cannot wait here: a C function has called this one, and cannot wait for it", 0)
+end
+
+--- The running coroutine. Raises where it cannot be suspended.
+---@param host string     the host's name
+---@param where string    in what it can wait there
+---@param is_yieldable boolean
+---@return thread
+function thread.check(host, where, is_yieldable)
+  if not thread.is_coroutine() then
+    error(("cannot wait here: %s waits in %s, and this is the main chunk or a callback of the loop"
+      .. " (use moonpool.run or moonpool.spawn)"):format(host, where), 0)
+  end
+  thread.check_yieldable(is_yieldable)
+  return (coroutine.running())
+end
+
+--- Raises: it is somebody else's coroutine.
+---@param host string
+---@param where string
+function thread.refuse(host, where)
+  error(("cannot wait here: %s waits in %s, and another library resumes this coroutine"
+    .. " (use moonpool.spawn)"):format(host, where), 0)
+end
+
+-- ---- moonpool.run -------------------------------------------------------------------------------
+
+local call_methods = {}
+local call_mt = { __index = call_methods }
+
+--- A call to be made in a thread, whose results are taken by the one who started that.
+---@param fn function
+---@param ... any
+---@return table call   run(), then is_ended and results()
+function thread.call(fn, ...)
+  return setmetatable({ fn = fn, arguments = pack(...), is_ended = false }, call_mt)
+end
+
+--- Calls the function; never raises.
+function call_methods:run()
+  self.returned = pack(pcall(self.fn, unpack(self.arguments, 1, self.arguments.n)))
+  self.is_ended = true
+end
+
+--- Returns what the function returned, or raises what it raised. Raises, too, when the host's loop
+--- ended before.
+function call_methods:results()
+  local returned = self.returned
+  if not returned then
+    error("moonpool.run: everybody waits for something that cannot come", 0)
+  end
+  if not returned[1] then error(returned[2], 0) end
+  return unpack(returned, 2, returned.n)
+end
+
+return thread
