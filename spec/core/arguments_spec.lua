@@ -52,7 +52,7 @@ describe("an argument", function()
     end)
   end)
 
-  it("that is a whole float is one to Redis, too", function()
+  it("that is a whole float is one to Redis, too #integers", function()
     with_client(function(redis)
       for _, case in ipairs { { 100.0, "100" }, { 1e15, "1000000000000000" }, { 0.0, "0" },
         { 1e18, "1000000000000000000" }, { -2.0 ^ 63, "-9223372036854775808" },

@@ -94,7 +94,7 @@ describe("a handler", function()
         assert.equal(50, #errors)
         assert.matches("^[^\n]*spec/core/handler_spec%.lua:%d+: broke on 2\nstack traceback:\n",
           errors[1])
-        assert.matches("\n\t[^\n]*handler_spec%.lua:%d+: in upvalue 'break_down'", errors[1])
+        assert.matches("\n\t[^\n]*handler_spec%.lua:%d+: in %a+ 'break_down'", errors[1])
         assert.equal(50, redis:stats().failures)
       end)
     end)

@@ -14,7 +14,7 @@ local function round_trip(text)
 end
 
 describe("json", function()
-  it("keeps integers of 64 bits", function()
+  it("keeps integers of 64 bits #integers", function()
     for _, text in ipairs { "0", "-1", "1795370768235123", "9007199254740993",
       "9223372036854775807", "-9223372036854775808" } do
       local value = json.decode(text)
@@ -25,7 +25,7 @@ describe("json", function()
     assert.equal(math.mininteger, json.decode(json.encode(math.mininteger)))
   end)
 
-  it("keeps floats floats, to the last bit", function()
+  it("keeps floats floats, to the last bit #integers", function()
     for _, number in ipairs { 0.1, -2.5, 1e300, 5e-324, 1 / 3, 2 ^ 53, 1.0 } do
       local value = json.decode(json.encode(number))
       assert.equal("float", math.type(value))
@@ -49,7 +49,7 @@ describe("json", function()
     assert.is_nil(getmetatable(json.decode "{}"))
   end)
 
-  it("refuses a list that has other members, instead of losing them", function()
+  it("refuses a list that has other members, instead of losing them #borders", function()
     for _, value in ipairs { { 1, 2, x = 3 }, { "a", [3] = "c", [9] = "d" },
       json.array { x = 1 }, { 1, [1.5] = 2 } } do
       local text, message, code = json.encode { value }

@@ -143,7 +143,7 @@ describe("a pipeline", function()
     end)
   end)
 
-  it("sends nothing when its function fails", function()
+  it("sends nothing when its function fails #tracebacks", function()
     with_client(function(redis)
       local value = { "any value" }
       local ok, message = pcall(redis.pipeline, redis, function(p)

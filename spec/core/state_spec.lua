@@ -201,7 +201,7 @@ describe("a client shows", function()
       end)
     end)
 
-    it("and does not keep a client that nobody has from being collected", function()
+    it("and does not keep a client that nobody has from being collected #ephemerons", function()
       with_client(function()
         local before = #loop.client_ids(server, "normal")
         do

@@ -41,7 +41,7 @@ local peer_mt = { __name = "peer", __index = peer_methods }
 
 local function literal(value)
   if type(value) ~= "table" then
-    return ("%q"):format(value)
+    return type(value) == "string" and ("%q"):format(value) or tostring(value)
   end
   local parts = {}
   for key, item in pairs(value) do
