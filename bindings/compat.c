@@ -80,7 +80,23 @@ int mp_compat_typeerror(lua_State *L, int arg, const char *name) {
 #if LUA_VERSION_NUM == 501
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
+
+int mp_compat_error(lua_State *L, const char *format, ...) {
+  lua_Debug frame;
+  va_list args;
+  int level = 1;
+  if (lua_getstack(L, 1, &frame) && lua_getinfo(L, "S", &frame) &&
+      strcmp(frame.source, "=moonpool.wrap") == 0)
+    level = 2;
+  luaL_where(L, level);
+  va_start(args, format);
+  lua_pushvfstring(L, format, args);
+  va_end(args);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
 
 int mp_compat_numbertointeger(lua_Number number, lua_Integer *integer) {
   if (!(number >= -9223372036854775808.0 && number < 9223372036854775808.0)) return 0;

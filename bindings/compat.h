@@ -63,6 +63,10 @@ static inline int mp_compat_absindex(lua_State *L, int index) {
   return index > 0 || index <= LUA_REGISTRYINDEX ? index : lua_gettop(L) + index + 1;
 }
 
+/* Names the line that has called, not that of the function in Lua between, see mp_wrap. */
+int mp_compat_error(lua_State *L, const char *format, ...);
+
+#define luaL_error mp_compat_error
 #define lua_absindex mp_compat_absindex
 #define lua_rawlen lua_objlen
 #define lua_isinteger mp_compat_isinteger

@@ -26,8 +26,10 @@ describe("with LuaJIT, an integer", function()
 
   it("that is an argument is sent with all of its digits", function()
     loop.with_client(server, function(redis)
-      for number, text in pairs { [2 ^ 53] = "9007199254740992",
-        [1795370768235123] = "1795370768235123", [-2 ^ 62] = "-4611686018427387904", [0.1] = "0.1", [1e300] = "1e+300" } do
+      for number, text in pairs {
+        [2 ^ 53] = "9007199254740992", [1795370768235123] = "1795370768235123",
+        [-2 ^ 62] = "-4611686018427387904", [0.1] = "0.1", [1e300] = "1e+300",
+      } do
         assert.equal(text, redis:echo(number))
       end
     end)
