@@ -38,8 +38,9 @@ typedef struct moonpool_lua_options {
    * state, and after lua_close run once more (uv_run), as for every handle that is closed: moonpool
    * has two handles of its own on it. They keep uv_run from returning as long as moonpool is
    * active: moonpool_lua_is_active. Scripts spawn tasks (moonpool.spawn) instead of waiting in the
-   * program's calls: there, and from moonpool.run, "the host runs the loop; use moonpool.spawn" is
-   * raised. NULL (default): a loop of the state's own, which moonpool.run runs. */
+   * program's calls, where "the host runs the loop; use moonpool.spawn" is raised, by moonpool.run,
+   * too. In a task, moonpool.run(fn, ...) calls fn. NULL (default): a loop of the state's own,
+   * which moonpool.run runs. */
   uv_loop_t *loop;
 
   moonpool_lua_error_cb on_error; /* NULL (default): errors go to standard error */

@@ -141,13 +141,36 @@ int mp_deadlock(lua_State *L, mp_runtime *rt) {
   return luaL_error(L, "moonpool: every task waits, and nothing is left that could wake one");
 }
 
+#if LUA_VERSION_NUM >= 503
+
+static int return_results(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  return lua_gettop(L);
+}
+
+/* The loop is the host's: within a task of ours the function is called, and may wait. */
+static int run_in_task(lua_State *L, const mp_runtime *rt) {
+  if (!rt->current || rt->current->co != L)
+    return luaL_error(L, "moonpool.run: the host runs the loop; use moonpool.spawn");
+  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, return_results);
+  return lua_gettop(L);
+}
+
+#else
+
+static int run_in_task(lua_State *L, const mp_runtime *rt) {
+  (void)rt;
+  return luaL_error(L, "moonpool.run: the host runs the loop; use moonpool.spawn");
+}
+
+#endif
+
 /* moonpool.run(fn, ...) → fn's results */
 int mp_run(lua_State *L) {
   mp_runtime *rt = mp_runtime_of(L);
   luaL_checktype(L, 1, LUA_TFUNCTION);
+  if (rt->embedding) return run_in_task(L, rt);
   if (rt->is_running || rt->current) return luaL_error(L, "moonpool.run: the loop runs already");
-  if (rt->embedding)
-    return luaL_error(L, "moonpool.run: the host runs the loop; use moonpool.spawn");
   int nargs = lua_gettop(L) - 1;
   lua_State *before = rt->L;
   rt->L = L;

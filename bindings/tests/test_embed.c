@@ -159,6 +159,20 @@ TEST(waiting_in_a_call_of_the_hosts_is_refused) {
   host_end(&h);
 }
 
+TEST(in_a_task_run_calls_its_function) {
+  host h;
+  host_begin(&h);
+  host_do(h.L,
+          "moonpool.spawn(function()\n"
+          "  local a, b = moonpool.run(function(...) moonpool.sleep(0.001) return ... end, 1, 2)\n"
+          "  local ok, why = pcall(moonpool.run, function() moonpool.sleep(0.001) error {} end)\n"
+          "  all = a == 1 and b == 2 and not ok and type(why) == 'table'\n"
+          "end)");
+  uv_run(&h.loop, UV_RUN_DEFAULT);
+  CHECK_STR(host_get(h.L, "all"), "true");
+  host_end(&h);
+}
+
 TEST(errors_reach_the_hosts_hook_until_a_script_has_its_own) {
   host h;
   host_begin(&h);
@@ -277,6 +291,7 @@ static const test_case tests[] = {
     TEST_CASE(two_states_share_a_loop),
     TEST_CASE(without_a_loop_moonpool_runs_its_own),
     TEST_CASE(waiting_in_a_call_of_the_hosts_is_refused),
+    TEST_CASE(in_a_task_run_calls_its_function),
     TEST_CASE(errors_reach_the_hosts_hook_until_a_script_has_its_own),
     TEST_CASE(what_cannot_be_opened_is_told),
     TEST_CASE(links_use_the_hosts_memory_and_give_all_of_it_back),

@@ -95,6 +95,12 @@ add { name = "prosody", lua = "5.4", module = "moonpool.host.prosody",
   start = lua54, is_checked = true }
 add { name = "neovim", lua = "luajit", module = "moonpool.host.luv", nap = 'require "naps.luv"',
   needs = "nvim --version", package = "neovim", start = nvim }
+-- A C program with a loop of its own, which runs the program as a task; it is built with the tests.
+local HOST = (debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$") .. "/../../build/examples/host"
+
+add { name = "c", lua = "5.4", module = "moonpool", nap = 'require("moonpool").sleep',
+  needs = "test -x " .. HOST, package = "liblua5.4-dev", is_checked = true,
+  start = function(script) return { HOST, script } end }
 -- Tarantool goes on with its loop after a script that leaves anything to it.
 local function tarantool(program)
   return { "tarantool", "-e", ('dofile "%s" os.exit(0)'):format(program) }

@@ -25,6 +25,46 @@ pages.tarantool = { { host = "tarantool", shows = HEARD } }
 pages.poll = { { host = "own loop", shows = HEARD },
   { host = "own loop", shows = "Hello there!\ttrue\n" } }
 
+-- ---- a C program --------------------------------------------------------------------------------
+
+-- Compiled with the library of the tree; the script beside it is the page's third block.
+local COMPILE = [[cc -Wall -Wextra -Werror -o %(folder)/program %(folder)/program.c \
+  -I%(tree)/bindings -I%(tree)/core/include $(pkg-config --cflags lua5.4 libuv) \
+  -L%(tree)/build -lmoonpool-lua -Wl,-rpath,%(tree)/build $(pkg-config --libs lua5.4 libuv)]]
+
+local function c_program(script)
+  local folder, tree = scratch.folder(), scratch.shell "pwd"
+  local page = scratch.read "docs/embedding/c.md"
+  scratch.write(folder .. "/program.c", page:match "```c\n(.-)```")
+  scratch.write(folder .. "/script.lua", script)
+  local command = COMPILE:gsub("%%%((%l+)%)", { folder = folder, tree = tree })
+  local result = program.run { "bash", "-c", command .. " && cd " .. folder .. " && ./program",
+    env = { LUA_PATH = tree .. "/lua/?.lua;" .. tree .. "/lua/?/init.lua" } }
+  return result.stdout .. result.stderr
+end
+
+local HEAR = [[
+local moonpool = require "moonpool"
+moonpool.spawn(function()
+  local other = assert(moonpool.connect "REDIS")
+  moonpool.sleep(0.05)
+  while other:publish("tides", "high") == 0 do moonpool.sleep(0.002) end
+  while other:get "tides:heard" ~= "1" do moonpool.sleep(0.002) end
+  print "heard"
+  moonpool.stop()
+end)
+]]
+
+pages.c = {
+  { host = "c", shows = "here\n", run = function() return c_program 'print "here"' end },
+  { host = "c", shows = "libuv\n", run = function() -- its names are those of the .pc file
+    return (scratch.read "cmake/moonpool-lua.pc.in":match "Requires: (%l+)") .. "\n"
+  end },
+  { host = "c", shows = "heard\n", run = function(example)
+    return c_program(example.source .. HEAR:gsub("REDIS", example.source:match '%w+://[^"]*'))
+  end },
+}
+
 -- ---- Prosody itself -----------------------------------------------------------------------------
 
 local PROSODY = [[
