@@ -25,7 +25,7 @@ description = {
 supported_platforms = { "unix" }
 
 dependencies = {
-  "lua >= 5.4, < 5.5",
+  "lua >= 5.1, < 5.6", -- of 5.1 LuaJIT, which calls itself so; not 5.2. The program: 5.4 and 5.5
   "argparse >= 0.7",
 }
 
