@@ -3,7 +3,7 @@
 -- A host: name · lua, whose build of the library it loads · module · nap, an expression for
 -- the host's own way of sleeping · needs, a command that succeeds where it is installed ·
 -- package, where Debian has it · path, cpath, where its Lua finds more · start(program, env) → the
--- command's words · is_checked: Valgrind can run it.
+-- command's words · is_checked: Valgrind can run it · leaks: at its end, by itself.
 local scratch = require "spec.support.scratch"
 
 local hosts = {}
@@ -92,7 +92,7 @@ add { name = "copas", lua = "5.4", module = "moonpool.host.copas", nap = 'requir
 add { name = "prosody", lua = "5.4", module = "moonpool.host.prosody",
   nap = 'require "naps.prosody"', needs = "test -e /usr/lib/prosody/net/server_epoll.lua",
   package = "prosody", path = "/usr/lib/prosody/?.lua", cpath = "/usr/lib/prosody/?.so",
-  start = lua54, is_checked = true }
+  start = lua54, is_checked = true, leaks = true } -- its modules do, without moonpool, too
 add { name = "neovim", lua = "luajit", module = "moonpool.host.luv", nap = 'require "naps.luv"',
   needs = "nvim --version", package = "neovim", start = nvim }
 -- A C program with a loop of its own, which runs the program as a task; it is built with the tests.

@@ -148,7 +148,8 @@ local function run_nginx(example)
   local nginx = program.start { "nginx", "-p", folder, "-e", "stderr", "-c", config }
   local is_ok, answer = pcall(ask_nginx, place)
   nginx:signal "QUIT"
-  local status = nginx:wait(20)
+  local is_over, status = pcall(nginx.wait, nginx, 20)
+  if not is_over then nginx:signal("KILL", true) end
   local told = nginx:errors():match "[^\n]*%[%l+%][^\n]*"
   if is_ok and status == 0 and not told then return answer end
   return ("%s, status %s\n%s"):format(answer, status, nginx:errors())
