@@ -321,18 +321,19 @@ static int next_of_due(lua_State *L, mp_runtime *rt, mp_task *d) {
   return 0;
 }
 
-/* hosted.next(dispatcher) → a handler and its arguments; nothing when there is nothing to do */
+/* next() → a handler and its arguments; nothing when there is nothing to do. Called once a message,
+ * it has its dispatcher as an upvalue. */
 static int next(lua_State *L) {
   mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
-  mp_task *d = mp_check_task(L, 1);
+  mp_task *d = lua_touserdata(L, lua_upvalueindex(3));
   int n;
-  lua_settop(L, 1);
+  lua_settop(L, 0);
   if ((n = mp_next_letter(L, d)) > 0) return n;
   if ((n = next_of_undrained(L, rt, d)) > 0) return n;
   return next_of_due(L, rt, d);
 }
 
-/* hosted.dispatcher() → what next needs */
+/* hosted.dispatcher() → a dispatcher, its next */
 static int dispatcher(lua_State *L) {
   mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
   lua_pushnil(L);
@@ -340,7 +341,11 @@ static int dispatcher(lua_State *L) {
   d->is_dispatcher = 1;
   mp_unref(rt, d->ref);
   d->ref = LUA_NOREF;
-  return 1;
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->values);
+  lua_pushvalue(L, -3);
+  lua_pushcclosure(L, next, 3);
+  return 2;
 }
 
 /* hosted.failed(dispatcher, traceback): the handler that next has returned has failed */
@@ -406,17 +411,11 @@ static int set_host(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"take", take},     {"finish", finish}, {"next", next},       {"dispatcher", dispatcher},
-    {"failed", failed}, {"step", step},     {"pumping", pumping}, {"host", set_host},
-    {NULL, NULL}};
+    {"take", take}, {"finish", finish},   {"dispatcher", dispatcher}, {"failed", failed},
+    {"step", step}, {"pumping", pumping}, {"host", set_host},         {NULL, NULL}};
 
 void mp_open_hosted(lua_State *L, int runtime_index) {
-  const mp_runtime *rt = lua_touserdata(L, runtime_index);
   lua_newtable(L);
   mp_set_functions(L, functions, runtime_index);
-  lua_pushvalue(L, runtime_index);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, rt->values);
-  lua_pushcclosure(L, next, 2);
-  lua_setfield(L, -2, "next");
   lua_setfield(L, -2, "hosted");
 }

@@ -30,7 +30,7 @@ local is_dismissed = false -- the idle dispatchers are to end
 local is_coming = false -- a dispatcher was woken or started, and has not begun
 local ends = {} -- tokens of those who wait until nothing is active
 
-local pool, next_handler = core.pool, core.hosted.next
+local pool = core.pool
 
 -- ---- tasks -------------------------------------------------------------------------------------
 
@@ -52,19 +52,19 @@ end
 
 -- ---- handlers ----------------------------------------------------------------------------------
 
-local function take_messages(dispatcher)
+local function take_messages(next_handler)
   is_coming = false
   while true do
-    local handler, payload, channel, pattern = next_handler(dispatcher)
+    local handler, payload, channel, pattern = next_handler()
     if not handler then return end
     handler(payload, channel, pattern)
   end
 end
 
 local function dispatch()
-  local dispatcher = core.hosted.dispatcher()
+  local dispatcher, next_handler = core.hosted.dispatcher()
   repeat
-    local ok, message = xpcall(take_messages, traceback, dispatcher)
+    local ok, message = xpcall(take_messages, traceback, next_handler)
     if not ok then
       core.hosted.failed(dispatcher, message)
     elseif #idle < IDLE_DISPATCHERS then

@@ -9,7 +9,6 @@ local ngx = rawget(_G, "ngx")
 
 local THREADS = 100       -- of one timer, which then goes, with all that nginx keeps of them
 local CHECK_SECONDS = 1   -- how often what waits looks whether the worker is to end
-local BURST_SECONDS = 0.001
 local SHORTEST_NAP, LONGEST_NAP = 0.001, 0.008 -- seconds between looks at a pool
 
 local ENDS = "the worker of nginx ends"
@@ -107,23 +106,18 @@ function host.wake(token)
   token.semaphore:post()
 end
 
-local turned = 0 -- when nginx's loop had its last turn
-
 -- nginx tells Lua nothing about a descriptor that it did not open. So it is looked at: after a
 -- millisecond at first, then more and more seldom. A shorter nap, ngx.sleep(0), keeps nginx from
--- all else where it lacks OpenResty's patches. What is ready already is done for a millisecond
--- before others have a turn.
+-- all else where it lacks OpenResty's patches; and a nap lets a read bring more messages, which
+-- costs less than many short reads.
 function host.poll(pool)
   local fd, nap = pool:pollfd(), SHORTEST_NAP
-  ngx.update_time()
-  if ngx.now() - turned < BURST_SECONDS and is_ready(pool, fd) then return end
   repeat
     local seconds = pool:timeout()
     ngx.sleep(seconds and math.max(math.min(nap, seconds), SHORTEST_NAP) or nap)
     nap = math.min(2 * nap, LONGEST_NAP)
     if ngx.worker.exiting() then error(ENDS, 0) end
   until is_ready(pool, fd)
-  turned = ngx.now()
 end
 
 function host.run(fn, ...) return fn(...) end
