@@ -77,6 +77,16 @@ int mp_compat_typeerror(lua_State *L, int arg, const char *name) {
 
 #endif
 
+#if LUA_VERSION_NUM == 501 || LUA_VERSION_NUM >= 505
+
+int mp_compat_numbertointeger(lua_Number number, lua_Integer *integer) {
+  if (!(number >= -9223372036854775808.0 && number < 9223372036854775808.0)) return 0;
+  *integer = (lua_Integer)number;
+  return 1;
+}
+
+#endif
+
 #if LUA_VERSION_NUM == 501
 
 #include <math.h>
@@ -96,12 +106,6 @@ int mp_compat_error(lua_State *L, const char *format, ...) {
   va_end(args);
   lua_concat(L, 2);
   return lua_error(L);
-}
-
-int mp_compat_numbertointeger(lua_Number number, lua_Integer *integer) {
-  if (!(number >= -9223372036854775808.0 && number < 9223372036854775808.0)) return 0;
-  *integer = (lua_Integer)number;
-  return 1;
 }
 
 int mp_compat_isinteger(lua_State *L, int index) {

@@ -33,6 +33,20 @@ int mp_compat_typeerror(lua_State *L, int arg, const char *name);
 
 #endif
 
+/* ---- Lua 5.5 --------------------------------------------------------------------------------- */
+
+#if LUA_VERSION_NUM >= 505
+#define mp_newstate(allocate, ctx) lua_newstate(allocate, ctx, luaL_makeseed(NULL))
+#else
+#define mp_newstate(allocate, ctx) lua_newstate(allocate, ctx)
+#endif
+
+/* LuaJIT has none, and Lua 5.5 keeps its own to itself. */
+#ifndef lua_numbertointeger
+int mp_compat_numbertointeger(lua_Number number, lua_Integer *integer);
+#define lua_numbertointeger(number, integer) mp_compat_numbertointeger(number, integer)
+#endif
+
 /* ---- LuaJIT -----------------------------------------------------------------------------------
  */
 
@@ -51,7 +65,6 @@ typedef size_t lua_Unsigned; /* lua_Integer is ptrdiff_t */
 #define MP_INTEGER_MAX 9007199254740992LL
 
 int mp_compat_isinteger(lua_State *L, int index);
-int mp_compat_numbertointeger(lua_Number number, lua_Integer *integer);
 const char *mp_compat_tolstring(lua_State *L, int index, size_t *len);
 int mp_compat_geti(lua_State *L, int index, lua_Integer key);
 void mp_compat_seti(lua_State *L, int index, lua_Integer key);
@@ -70,7 +83,6 @@ int mp_compat_error(lua_State *L, const char *format, ...);
 #define lua_absindex mp_compat_absindex
 #define lua_rawlen lua_objlen
 #define lua_isinteger mp_compat_isinteger
-#define lua_numbertointeger(number, integer) mp_compat_numbertointeger(number, integer)
 #define luaL_tolstring mp_compat_tolstring
 #define luaL_len(L, index) ((lua_Integer)lua_objlen(L, index))
 #define lua_geti mp_compat_geti

@@ -136,7 +136,7 @@ static int fail_new(lua_State *L, mp_isolate *isolate, const char *why) {
 }
 
 static int start_state(mp_isolate *isolate, settings *s) {
-  isolate->L = lua_newstate(allocate, isolate);
+  isolate->L = mp_newstate(allocate, isolate);
   if (!isolate->L) return 0;
   *(mp_isolate **)lua_getextraspace(isolate->L) = isolate;
   lua_pushcfunction(isolate->L, open_libraries);
