@@ -102,9 +102,9 @@ static int step(lua_State *L) {
   if (rt->is_running || rt->current)
     return luaL_error(L, "pool:step was called from inside of a step, by a handler or task");
   if (rt->is_hosted) return luaL_error(L, "pool:step is called by the host that was installed");
-  rt->is_stopped = 0;
   mp_step(L, rt);
   lua_pushboolean(L, mp_is_active(rt) && !rt->is_stopped);
+  rt->is_stopped = 0;
   return 1;
 }
 

@@ -31,6 +31,7 @@ end
 ---@field features { resp3: boolean, hiredis: string, libuv: string }
 ---@field null lightuserdata stands for nil inside lists and in JSON
 ---@field json moonpool.json
+---@field pool moonpool.pool
 local moonpool = {
   version = core.version,
   features = core.features,

@@ -16,6 +16,38 @@ local timer = {}
 ---@return true
 function timer:close() end
 
+--- moonpool's own loop, for a loop that polls: cqueues.poll takes it as it is.
+---@class moonpool.pool
+local pool = {}
+
+--- The descriptor to poll, the same one as long as the pool is open; it stays the pool's.
+---@return integer
+function pool:pollfd() end
+
+--- What to poll it for.
+---@return "r"
+function pool:events() end
+
+--- After how many seconds a step is due even if the descriptor is not ready; nil: never.
+---@return number?
+function pool:timeout() end
+
+--- Does what is due, and does not block. Raises inside of a step, and where a host was installed.
+---@return boolean is_active false when nothing is left that could happen by itself, or after stop
+function pool:step() end
+
+--- As step returned it, without a step.
+---@return boolean
+function pool:is_active() end
+
+--- Makes the next step return false, as moonpool.stop makes run return.
+function pool:stop() end
+
+--- Closes every client, which ends what waits for it with ECLOSED, and lets go of the descriptor
+--- that wakes whoever polls. What is called later begins anew. Raises inside of a step.
+---@return true
+function pool:close() end
+
 ---@class moonpool.event
 ---@field event "subscribe"|"unsubscribe"|"reconnect"|"gap"|"error"
 ---@field action? string as Redis names it, such as "psubscribe"
