@@ -14,9 +14,8 @@ core.methods.client.on = on
 core.methods.client.rooms = rooms.open
 for name, method in pairs(room) do core.methods.room[name] = method end
 for name, method in pairs(rooms.methods) do core.methods.rooms[name] = method end
-for _, methods in pairs(core.methods) do
-  methods.optimistic = optimistic
-end
+core.methods.client.optimistic = optimistic
+core.methods.view.optimistic = optimistic
 
 -- Clients with policies need more of moonpool than others.
 local function connect(options)

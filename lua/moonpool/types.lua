@@ -448,6 +448,12 @@ function core.on_error(hook) end
 ---@return moonpool.client|nil, string?, string?
 function core.connect(options) end
 
+--- The rooms that match, on a client of their own.
+---@param pattern? string of names; all rooms
+---@param options? string|table as of connect
+---@return moonpool.rooms?, string? message, string? code
+function core.rooms(pattern, options) end
+
 ---@param value any
 ---@return boolean
 function core.is_error(value) end
