@@ -16,7 +16,7 @@
 # shellcheck disable=SC2034 # for those who source this file
 readonly BUILD_FEATURES=(
   cc make cmake pkg-config hiredis libuv jansson libssl lua lua.h argparse redis
-) GATEWAY_FEATURES=(wslay http-parser) TEST_FEATURES=(busted luasocket openssl) DIFFERENTIAL_FEATURES=(node npm)
+) GATEWAY_FEATURES=(wslay http-parser) TEST_FEATURES=(busted luasocket openssl python3) DIFFERENTIAL_FEATURES=(node npm)
 
 # feature  Debian         Fedora        Arch           Alpine          openSUSE         Homebrew
 readonly PACKAGES="
@@ -37,6 +37,7 @@ redis      redis-server   redis         valkey         redis           redis    
 busted     lua-busted     rock          rock           rock            rock             rock
 luasocket  lua-socket     lua-socket    lua54-socket   lua5.4-socket   lua54-luasocket  rock
 openssl    openssl        openssl       openssl        openssl         openssl          openssl@3
+python3    python3        python3       python         python3         python3          python
 node       nodejs         nodejs        nodejs         nodejs          nodejs           node
 npm        npm            nodejs-npm    npm            npm             npm-default      node
 "
