@@ -5,6 +5,9 @@ local hosted = require "moonpool.hosted"
 local thread = require "moonpool.host.thread"
 
 local WHERE = "threads of a controller"
+local MAX_IDLE = 64
+
+local idle = {} -- conditions that nobody waits for
 
 local controller -- of moonpool.run, while it runs its own
 local fd         -- that a controller polled last
@@ -24,16 +27,21 @@ function host.token(is_yieldable)
   thread.check("cqueues", WHERE, is_yieldable)
   local running, is_thread = cqueues.running()
   if not (running and is_thread) then thread.refuse("cqueues", WHERE) end
-  return { condition = condition.new() }
+  return {}
 end
 
 function host.wait(token)
-  while not token.is_woken do token.condition:wait() end
+  if token.is_woken then return end
+  local waited = table.remove(idle) or condition.new()
+  token.condition = waited
+  while not token.is_woken do waited:wait() end
+  token.condition = nil
+  if #idle < MAX_IDLE then idle[#idle + 1] = waited end
 end
 
 function host.wake(token)
   token.is_woken = true
-  token.condition:signal()
+  if token.condition then token.condition:signal() end
 end
 
 function host.poll(pool)

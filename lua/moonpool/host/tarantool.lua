@@ -5,21 +5,29 @@ local socket = require "socket"
 local hosted = require "moonpool.hosted"
 
 local LONG = 3600 -- seconds
+local MAX_IDLE = 64
+
+local idle = {} -- conditions that nobody waits for
 
 local host = { name = "tarantool" }
 
 function host.spawn(fn) fiber.new(fn):name("moonpool") end
 
 -- Every Lua code in Tarantool runs in a fiber, which may wait anywhere.
-function host.token() return { condition = fiber.cond() } end
+function host.token() return {} end
 
 function host.wait(token)
-  while not token.is_woken do token.condition:wait() end
+  if token.is_woken then return end
+  local condition = table.remove(idle) or fiber.cond()
+  token.condition = condition
+  while not token.is_woken do condition:wait() end
+  token.condition = nil
+  if #idle < MAX_IDLE then idle[#idle + 1] = condition end
 end
 
 function host.wake(token)
   token.is_woken = true
-  token.condition:signal()
+  if token.condition then token.condition:signal() end
 end
 
 function host.poll(pool) socket.iowait(pool:pollfd(), "R", pool:timeout() or LONG) end
