@@ -82,6 +82,50 @@ moonpool.run(function()
 end)
 ]]
 
+-- The kinds of code blocks of every page, each with what runs it: a file that names the page,
+-- PARSED (by bash -n), or NOT_RUN. A block without a kind is output, or is to be typed into a chat.
+local HERE, HOSTS = "spec/docs_spec.lua", "spec/hosts/pages.lua"
+local PARSED, NOT_RUN = "parsed", "not run"
+local BLOCKS = {
+  ["README.md"] = { lua = "spec/readme_spec.lua", sh = PARSED },
+  ["docs/README.md"] = {},
+  ["docs/architecture.md"] = {},
+  ["docs/bots.md"] = { lua = HERE },
+  ["docs/cli.md"] = {},
+  ["docs/commands.md"] = { lua = HERE },
+  ["docs/config.md"] = { lua = "spec/host/config_spec.lua" },
+  ["docs/embedding.md"] = {},
+  ["docs/embedding/c.md"] = { c = HOSTS, lua = HOSTS, sh = PARSED },
+  ["docs/embedding/copas.md"] = { lua = HOSTS },
+  ["docs/embedding/cqueues.md"] = { lua = HOSTS },
+  ["docs/embedding/luv.md"] = { lua = HOSTS },
+  ["docs/embedding/neovim.md"] = { lua = HOSTS },
+  ["docs/embedding/openresty.md"] = { nginx = HOSTS },
+  ["docs/embedding/poll.md"] = { lua = HOSTS },
+  ["docs/embedding/prosody.md"] = { lua = HOSTS },
+  ["docs/embedding/tarantool.md"] = { lua = HOSTS },
+  ["docs/errors.md"] = {},
+  ["docs/gateway.md"] = { -- js: a part of a page of theirs
+    lua = HERE, sh = PARSED, python = "spec/gateway/token_spec.lua", js = NOT_RUN },
+  ["docs/install.md"] = { sh = PARSED, cmake = "tools/check-install" },
+  ["docs/isolates.md"] = {},
+  ["docs/lua.md"] = { lua = HERE },
+  ["docs/operating.md"] = { -- other programs' configuration
+    caddy = NOT_RUN, ini = NOT_RUN, nginx = NOT_RUN },
+  ["docs/policies.md"] = { lua = HERE },
+  ["docs/rooms.md"] = { lua = HERE },
+  ["docs/testing.md"] = { lua = "spec/testing_spec.lua" },
+}
+
+-- What is wrong with the kinds of a page's blocks.
+local function unknown_kinds(page, text, kinds)
+  local found = {}
+  for kind in ("\n" .. text):gmatch "\n```(%w+)" do
+    if not (kinds and kinds[kind]) then found[#found + 1] = page .. ": " .. kind end
+  end
+  return found
+end
+
 describe("docs", function()
   local session = new_session(before_each, after_each)
   local start = session.start
@@ -106,6 +150,62 @@ describe("docs", function()
         assert.is_truthy(is_run, ("%s, code block %d"):format(page, place))
       end
     end
+  end)
+
+  it("have no page and no kind of code block that nothing looks at", function()
+    local pages = {}
+    for page in scratch.shell("ls README.md docs/*.md docs/*/*.md"):gmatch "%S+" do
+      pages[page] = true
+      assert.is_table(BLOCKS[page], page .. " is not listed here")
+      assert.same({}, unknown_kinds(page, scratch.read(page), BLOCKS[page]))
+    end
+    for page, kinds in pairs(BLOCKS) do
+      assert.is_true(pages[page], page .. " is not there")
+      for kind, by in pairs(kinds) do
+        assert.is_truthy(scratch.read(page):find("```" .. kind, 1, true), page .. ": no " .. kind)
+        if by:find "/" then
+          local stem = page:match "([^/]+)%.md$"
+          assert.is_truthy(scratch.read(by):find(stem, 1, true), by .. " does not name " .. page)
+        end
+      end
+    end
+    assert.same({ "page: perl" },
+      unknown_kinds("page", "```lua\n```\n```perl\n```", { lua = HERE }))
+  end)
+
+  it("have no shell command that does not parse", function()
+    for page, kinds in pairs(BLOCKS) do
+      for block in scratch.read(page):gmatch(kinds.sh and "\n```sh\n(.-)```" or "\0\0") do
+        local result = program.run { "bash", "-n", scratch.write(folder .. "/block.sh", block) }
+        assert.same({ 0, "" }, { result.status, result.stderr }, page .. "\n" .. block)
+      end
+    end
+  end)
+
+  it("have no link to a page that is not there", function()
+    for page in pairs(BLOCKS) do
+      local place = page:match "^(.*/)" or ""
+      local prose = scratch.read(page):gsub("\n```.-\n```", ""):gsub("`[^`\n]*`", "")
+      for target in prose:gmatch "%]%(([^)#:%s]+)[#)]" do
+        local file = io.open(place .. target)
+        assert.is_truthy(file, ("%s links to %s"):format(page, target))
+        file:close()
+      end
+    end
+  end)
+
+  it("errors.md tells the codes of moonpool.h, and no others", function()
+    local told, there = {}, {}
+    local codes = scratch.read("docs/errors.md"):match "\n## Codes\n(.-)\n## "
+    for names in codes:gmatch "\n| (E[%u, ]+) |" do
+      for name in names:gmatch "E%u+" do told[name] = true end
+    end
+    local header = scratch.read "core/include/moonpool.h"
+    for name in header:match("MOONPOOL_STATUS_MAP(.-)typedef"):gmatch "X%((E%u+)," do
+      there[name] = true
+    end
+    assert.is_true(there.EREJECTED)
+    assert.same(there, told)
   end)
 
   it("lua.md shows a program that works", function()
