@@ -61,6 +61,12 @@ local function build_parser()
   return parser, commands
 end
 
+--- What the program takes: for its man page and the shells' completions.
+---@return table of argparse
+function cli.parser()
+  return (build_parser())
+end
+
 --- Runs the program.
 ---@param arguments string[] as in `arg`
 ---@return integer exit status
