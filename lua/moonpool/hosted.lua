@@ -22,7 +22,9 @@ local IDLE_DISPATCHERS = 16
 --- program is to do that; returns once `body` has
 ---@field stop? fun() what moonpool.stop does besides ending run
 
-local unpack = require("moonpool.versions").unpack
+local versions = require "moonpool.versions"
+
+local unpack = versions.unpack
 
 local host -- that is installed
 local idle = {} -- tokens of dispatchers without work
@@ -134,13 +136,13 @@ local function run(fn, ...)
   end
   host.run(function()
     local task = core.spawn(function()
-      results = { xpcall(fn, traceback, unpack(arguments, 1, arguments.n)) }
+      results = versions.pack(xpcall(fn, traceback, unpack(arguments, 1, arguments.n)))
     end)
     task:await()
     if results[1] then wait_for_end() end
   end)
   if results and not results[1] then error(results[2], 0) end
-  return unpack(results or {}, 2)
+  if results then return unpack(results, 2, results.n) end
 end
 
 local function stop()

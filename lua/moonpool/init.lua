@@ -9,6 +9,7 @@ local on = require "moonpool.state"
 local optimistic = require "moonpool.optimistic"
 local room = require "moonpool.room"
 local rooms = require "moonpool.rooms"
+local versions = require "moonpool.versions"
 
 core.methods.client.on = on
 core.methods.client.rooms = rooms.open
@@ -20,6 +21,7 @@ core.methods.view.optimistic = optimistic
 -- Clients with policies need more of moonpool than others.
 local function connect(options)
   if type(options) == "table" and options.policies ~= nil then
+    versions.check_isolates "policies"
     return require("moonpool.policed").connect(options)
   end
   return core.connect(options)

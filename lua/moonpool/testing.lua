@@ -1,5 +1,7 @@
 --- Tests of bots and policies without Redis, on a clock that stands still until it is moved: real
 --- isolates, the same guest and budgets as in a host. docs/testing.md is the manual.
+require("moonpool.versions").check_isolates "bots and policies, and tests of them,"
+
 local config_schema = require "moonpool.host.config_schema"
 local config_scripts = require "moonpool.host.config_scripts"
 local json = require("moonpool.core").json
