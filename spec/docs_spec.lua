@@ -5,7 +5,8 @@ local scratch = require "spec.support.scratch"
 local new_session = require "spec.support.session"
 
 local PAGES = { "docs/lua.md", "docs/commands.md", "docs/rooms.md", "docs/errors.md",
-  "docs/bots.md", "docs/policies.md", "docs/gateway.md", "docs/architecture.md" }
+  "docs/bots.md", "docs/policies.md", "docs/gateway.md", "docs/architecture.md",
+  "docs/getting-started.md", "docs/migration.md", "docs/performance.md" }
 
 -- Programs and scripts, which are run as they are, by page and place among its code blocks.
 local WHOLE = { ["docs/lua.md"] = { [1] = true }, ["docs/bots.md"] = { [1] = true },
@@ -29,6 +30,12 @@ local PARTS = {
       gives = "OK\t1\t2\n",
     },
   },
+  ["docs/migration.md"] = {
+    [1] = {
+      show = "colour, nothing, replies[1], replies[2] == moonpool.null, heard",
+      gives = "red\tnil\t1\ttrue\thigh\n",
+    },
+  },
   ["docs/rooms.md"] = {
     [2] = {
       show = "same == again, id == same, message:match('^room:say: who says it'), code",
@@ -50,6 +57,13 @@ local PARTS = {
 
 -- Bot scripts: what a user says, and what the bot answers.
 local SCRIPTS = {
+  ["docs/getting-started.md"] = {
+    [1] = {
+      says = { "!drink", "!drink dark rum", "!help drink" },
+      gives = { "coffee no. 1 for this room", "dark rum no. 1 for this room",
+        "!drink [WHAT]: counts what was drunk" },
+    },
+  },
   ["docs/bots.md"] = {
     [2] = {
       says = { '!paint red "two words"', "!P blue", "!help paint" },
@@ -107,9 +121,12 @@ local BLOCKS = {
   ["docs/errors.md"] = {},
   ["docs/gateway.md"] = { -- js: a part of a page of theirs
     lua = HERE, sh = PARSED, python = "spec/gateway/token_spec.lua", js = NOT_RUN },
+  ["docs/getting-started.md"] = { lua = HERE, sh = PARSED },
   ["docs/install.md"] = { sh = PARSED, cmake = "tools/check-install" },
   ["docs/isolates.md"] = {},
   ["docs/lua.md"] = { lua = HERE },
+  ["docs/migration.md"] = { lua = HERE },
+  ["docs/performance.md"] = {},
   ["docs/operating.md"] = { -- other programs' configuration
     caddy = NOT_RUN, ini = NOT_RUN, nginx = NOT_RUN },
   ["docs/policies.md"] = { lua = HERE },
