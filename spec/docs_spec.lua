@@ -130,6 +130,7 @@ local BLOCKS = {
   ["docs/operating.md"] = { -- other programs' configuration
     caddy = NOT_RUN, ini = NOT_RUN, nginx = NOT_RUN },
   ["docs/policies.md"] = { lua = HERE },
+  ["docs/reference.md"] = {},
   ["docs/rooms.md"] = { lua = HERE },
   ["docs/testing.md"] = { lua = "spec/testing_spec.lua" },
 }

@@ -1,0 +1,20 @@
+local reference = require "tools.reference_text"
+local scratch = require "spec.support.scratch"
+
+describe("docs/reference.md", function()
+  local page = scratch.read "docs/reference.md"
+
+  it("is what tools/reference makes", function()
+    assert.is_true(page == reference.page(), "run tools/reference")
+  end)
+
+  it("has every annotated function", function()
+    local expected, found = 0, 0
+    for _, path in ipairs { "lua/moonpool/types.lua", "lua/moonpool/script_types.lua" } do
+      for _ in scratch.read(path):gmatch "\nfunction [%w_]+[.:]" do expected = expected + 1 end
+    end
+    for _ in page:gmatch "\n### `[%w_.]+[.:][%w_]+%(" do found = found + 1 end
+    assert.is_true(expected > 50)
+    assert.equal(expected, found)
+  end)
+end)
