@@ -161,7 +161,10 @@ local before = descriptors()
 local count, first, second = moonpool.run(everything, "one", nil)
 check(count == 2 and first == "one" and second == nil, "run passes arguments and results", count)
 local results = table.pack or function(...) return { n = select("#", ...), ... } end
-results = results(moonpool.run(function() return nil, nil, "third", nil end))
+results = results(moonpool.run(function()
+  moonpool.sleep(0.001)
+  return nil, nil, "third", nil
+end))
 check(results.n == 4 and results[3] == "third", "run passes results that are nil", results.n)
 local is_ok, message = pcall(moonpool.run, function() error { "its own" } end)
 check(not is_ok, "run raises what its function raises", message)
