@@ -36,10 +36,10 @@ void mp_end_polling(mp_runtime *rt) {
 }
 
 void mp_touched(lua_State *L, mp_runtime *rt) {
+  if (rt->is_hosted) mp_hosted_pump(L, rt); /* it may raise: nothing has been touched then */
   rt->is_touched = 1;
   uv_async_send(rt->waker);
   if (rt->embedding) mp_embedding_touched(rt->embedding);
-  if (rt->is_hosted) mp_hosted_pump(L, rt);
 }
 
 /* ---- stepping -------------------------------------------------------------------------------- */

@@ -118,7 +118,10 @@ end
 local function start_pump()
   core.hosted.pumping(true)
   is_dismissed, is_coming = false, false
-  host.spawn(pump)
+  local ok, message = pcall(host.spawn, pump)
+  if ok then return end
+  core.hosted.pumping(false)
+  error(message, 0)
 end
 
 -- ---- moonpool.run ------------------------------------------------------------------------------

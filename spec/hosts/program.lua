@@ -166,7 +166,10 @@ results = results(moonpool.run(function()
   return nil, nil, "third", nil
 end))
 check(results.n == 4 and results[3] == "third", "run passes results that are nil", results.n)
-local is_ok, message = pcall(moonpool.run, function() error { "its own" } end)
+local is_ok, message = pcall(moonpool.sleep, 0.001)
+check(is_ok or message:find("cannot wait here", 1, true),
+  "waits in the main chunk, or says that it cannot", message)
+is_ok, message = pcall(moonpool.run, function() error { "its own" } end)
 check(not is_ok, "run raises what its function raises", message)
 collectgarbage()
 collectgarbage()

@@ -18,7 +18,7 @@ local host = { name = "cqueues" }
 function host.spawn(fn)
   local running = cqueues.running() or controller
   if not running then
-    error("no controller runs: call this in moonpool.run, or in a thread of a controller's", 0)
+    error("cannot wait here: no controller runs (use moonpool.run, or a thread of one)", 0)
   end
   running:wrap(fn)
 end
