@@ -5,12 +5,15 @@ local reference = {}
 local FILES = {
   { path = "lua/moonpool/types.lua", title = "The library" },
   { path = "lua/moonpool/script_types.lua", title = "Scripts: bots, policies, authentication" },
+  { path = "lua/moonpool/gateway.lua", title = "moonpool.gateway" },
+  { path = "lua/moonpool/testing.lua", title = "moonpool.testing" },
 }
 
 -- What programs call what a file has a local for.
 local NAMES = { core = "moonpool", json = "moonpool.json", pool = "moonpool.pool",
   rooms = "moonpool.rooms", bot_object = "bot", policy_object = "policy", auth_object = "auth",
-  base = "bot" }
+  base = "bot", methods = "gateway", common = "box", bot_methods = "bot_box",
+  policy_methods = "policy_box" }
 
 local HEAD = [[
 # Reference
@@ -26,6 +29,7 @@ local function item_of(tag, rest)
     local name, type_and_more = rest:match "^(%S+)%s+(.+)$"
     return name and ("- `%s`: `%s`"):format(name, type_and_more)
   end
+  if tag == "field" and rest:find "^package " then return nil end
   if tag == "field" then return ("- `.%s`"):format(rest) end
   if tag == "return" then return ("- → `%s`"):format(rest) end
   if tag == "overload" then return ("- also `%s`"):format(rest) end
@@ -50,6 +54,9 @@ local function read_file(path, parts)
       block.class = rest
     elseif tag then
       block.items[#block.items + 1] = item_of(tag, rest)
+    elseif line:find "^%-%-%-" and #block.items > 0 then -- an item goes on
+      local text, quote = block.items[#block.items]:match "^(.-)(`?)$"
+      block.items[#block.items] = text .. " " .. line:match "^%-%-%-%s*(.*)$" .. quote
     elseif line:find "^%-%-%-" then
       block.text[#block.text + 1] = line:match "^%-%-%-%s?(.*)$"
     elseif object then

@@ -10,7 +10,8 @@ describe("docs/reference.md", function()
 
   it("has every annotated function", function()
     local expected, found = 0, 0
-    for _, path in ipairs { "lua/moonpool/types.lua", "lua/moonpool/script_types.lua" } do
+    for _, name in ipairs { "types", "script_types", "gateway", "testing" } do
+      local path = "lua/moonpool/" .. name .. ".lua"
       for _ in scratch.read(path):gmatch "\nfunction [%w_]+[.:]" do expected = expected + 1 end
     end
     for _ in page:gmatch "\n### `[%w_.]+[.:][%w_]+%(" do found = found + 1 end
