@@ -103,6 +103,7 @@ static int take_results(lua_State *L, mp_visit *visit) {
   int n = visit->waiter.results;
   luaL_checkstack(L, n, "results of a wait");
   lua_xmove(visit->results, L, n);
+  lua_settop(visit->results, 0);
   leave(visit);
   tell_pump(L, visit->waiter.runtime);
   return n;
@@ -189,6 +190,11 @@ int mp_hosted_wait(lua_State *L, mp_waiter *w) {
     visit->function = lua_topointer(L, -1);
     lua_pop(L, 1);
   }
+#if LUA_VERSION_NUM == 501 /* what the function would keep on its stack is kept below its results  \
+                            */
+  luaL_checkstack(visit->results, lua_gettop(L) + LUA_MINSTACK, "a wait");
+  lua_xmove(L, visit->results, lua_gettop(L));
+#endif
   return wait_on(L, visit);
 }
 

@@ -91,9 +91,18 @@ static int yield(lua_State *L, mp_waiter *w) {
 
 #else
 
-/* What the task is resumed with are this function's results. */
+/* What the task is resumed with are this function's results. Its arguments, and what it has made,
+ * leave the stack: they are held until the next wait. */
 static int yield(lua_State *L, mp_waiter *w) {
-  (void)w;
+  int n = lua_gettop(L);
+  luaL_checkstack(L, 4, "a wait");
+  mp_push_ref(L, w->runtime, w->task->ref);
+  lua_createtable(L, n, 0);
+  for (int i = 1; i <= n; i++) {
+    lua_pushvalue(L, i);
+    lua_rawseti(L, -2, i);
+  }
+  lua_setiuservalue(L, -2, 2);
   return lua_yield(L, 0);
 }
 
@@ -287,7 +296,7 @@ void mp_resume(mp_task *task, int nargs) {
 }
 
 mp_task *mp_task_new(lua_State *L, mp_runtime *rt, int nargs) {
-  mp_task *task = lua_newuserdatauv(L, sizeof *task, 1);
+  mp_task *task = lua_newuserdatauv(L, sizeof *task, 2);
   *task = (mp_task){.runtime = rt, .ref = LUA_NOREF};
   luaL_setmetatable(L, task_name);
   lua_State *co = lua_newthread(L);

@@ -115,6 +115,24 @@ local function tasks(redis)
   check(is_ok and last.is_ended, "a thousand tasks that await one another", failure)
 end
 
+-- Clients that only a call which waits has are not collected before it has its answer.
+local function collecting()
+  local is_over, count = false, 0
+  moonpool.spawn(function()
+    while not is_over do
+      collectgarbage()
+      moonpool.sleep(0)
+    end
+  end)
+  for i = 1, 10 do
+    local answer = assert(moonpool.connect(URL)):set("collect", i)
+    count = count + (answer == "OK" and 1 or 0)
+  end
+  is_over = true
+  collectgarbage()
+  check(count == 10, "keeps what waits from the collector", count)
+end
+
 local function times()
   local start, ticks = moonpool.now(), 0
   moonpool.sleep(0.05)
@@ -146,6 +164,7 @@ local function everything(...)
   receive(redis)
   survive(redis)
   tasks(redis)
+  collecting()
   misuse(redis)
   local blocked = moonpool.spawn(function() return redis:blpop("nothing", 30) end)
   moonpool.sleep(0.01)
@@ -166,6 +185,8 @@ results = results(moonpool.run(function()
   return nil, nil, "third", nil
 end))
 check(results.n == 4 and results[3] == "third", "run passes results that are nil", results.n)
+check(moonpool.run(function() return "at once" end) == "at once",
+  "run ends when its function has awaited nothing")
 local is_ok, message = pcall(moonpool.sleep, 0.001)
 check(is_ok or message:find("cannot wait here", 1, true),
   "waits in the main chunk, or says that it cannot", message)

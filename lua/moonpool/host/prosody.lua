@@ -115,7 +115,10 @@ function host.run(fn, ...)
   if thread.is_coroutine() then return fn(...) end
   if prosody then error("moonpool.run: Prosody's loop runs already; call it in a runner", 0) end
   local call = thread.call(fn, ...)
-  host.spawn(function() call:run() end)
+  host.spawn(function()
+    call:run()
+    server.timer.add_task(0, function() end) -- the loop, which may have gone on to poll, comes back
+  end)
   while not call.is_ended do server.loop(true) end
   host.close()
   return call:results()
