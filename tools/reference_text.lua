@@ -1,5 +1,5 @@
---- docs/reference.md from the annotations (LuaCATS) of the library and of scripts. LDoc reads the
---- types of such annotations as words of their descriptions.
+--- docs/reference.md from the annotations (LuaCATS) of the library and of scripts. LDoc 1.4.6 ends
+--- at them: it has tags of these names with other meanings.
 local reference = {}
 
 local FILES = {
