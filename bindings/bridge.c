@@ -34,7 +34,7 @@ void mp_open_bridge(lua_State *L, mp_runtime *rt) {
   mp_bridge *bridge = lua_newuserdatauv(L, sizeof *bridge, 0);
   *bridge = (mp_bridge){.version = MOONPOOL_VERSION,
                         .runtime = rt,
-                        .loop = rt->loop,
+                        .loop = &rt->loop,
                         .protect = protect,
                         .keep_running = keep_running,
                         .check_options = check_options,

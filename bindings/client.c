@@ -73,7 +73,7 @@ static int connect_client(lua_State *L) {
   client->command_timeout = options.command_timeout;
   client->backoff_min = options.backoff_min;
   mp_waiter *w = mp_wait_begin(L, rt);
-  int status = moonpool_open(&client->core, rt->loop, &options, message, sizeof message);
+  int status = moonpool_open(&client->core, &rt->loop, &options, message, sizeof message);
   if (status != MOONPOOL_OK) return mp_fail(L, status, message[0] ? message : NULL);
   moonpool_set_drain(client->core, mp_on_drain, client);
   w->owner = client;

@@ -84,7 +84,7 @@ static int send_command(lua_State *L, mp_client *client, uint64_t timeout, moonp
   const moonpool_bytes *argv = mp_check_words(L, word, first, room, &argc);
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   mp_waiter *w = mp_wait_begin(L, client->runtime);
-  w->since = uv_now(client->runtime->loop);
+  w->since = uv_now(&client->runtime->loop);
   const mp_shape *shape = is_shaped ? mp_shape_of(argc, argv) : NULL;
   if (shape) w->owner = (void *)shape;
   moonpool_reply_cb cb = shape ? on_shaped_reply : on_reply;

@@ -36,8 +36,8 @@ static void step(mp_embedding *e) {
   mp_runtime *rt = e->runtime;
   if (!rt || rt->is_running || rt->current) return;
   mp_step(rt->home, rt);
-  uv_update_time(rt->loop);
-  int ms = rt->ready ? 0 : uv_backend_timeout(rt->loop);
+  uv_update_time(&rt->loop);
+  int ms = rt->ready ? 0 : uv_backend_timeout(&rt->loop);
   if (ms < 0)
     uv_timer_stop(&e->timer);
   else
@@ -76,7 +76,7 @@ static void embed(lua_State *L, mp_runtime *rt, uv_loop_t *loop) {
   mp_be_polled(L, rt);
   mp_embedding *e = calloc(1, sizeof *e);
   if (!e) luaL_error(L, "moonpool: no memory");
-  int status = uv_poll_init(loop, &e->poll, uv_backend_fd(rt->loop));
+  int status = uv_poll_init(loop, &e->poll, uv_backend_fd(&rt->loop));
   if (status != 0) {
     free(e);
     luaL_error(L, "moonpool: the loop cannot watch moonpool's: %s", uv_strerror(status));

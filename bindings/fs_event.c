@@ -70,7 +70,7 @@ static int start(mp_runtime *runtime, const char *path, watch_handle **out) {
   handle->runtime = runtime;
   handle->self = handle->function = LUA_NOREF;
   handle->uv.data = handle;
-  int status = uv_fs_event_init(runtime->loop, &handle->uv);
+  int status = uv_fs_event_init(&runtime->loop, &handle->uv);
   if (status < 0) {
     free(handle);
     return status;

@@ -71,7 +71,7 @@ mp_waiter *mp_hosted_begin(lua_State *L, mp_runtime *rt) {
   visit->token = mp_ref(L, rt);
   lua_settop(visit->results, 0);
   visit->waiter = (mp_waiter){.L = visit->results, .runtime = rt, .visit = visit};
-  uv_update_time(rt->loop);
+  uv_update_time(&rt->loop);
   return &visit->waiter;
 }
 

@@ -21,7 +21,7 @@ void mp_be_polled(lua_State *L, mp_runtime *rt) {
   if (rt->waker) return;
   uv_async_t *waker = malloc(sizeof *waker);
   if (!waker) luaL_error(L, "moonpool: no memory");
-  int status = uv_async_init(rt->loop, waker, on_woken);
+  int status = uv_async_init(&rt->loop, waker, on_woken);
   if (status != 0) {
     free(waker);
     luaL_error(L, "moonpool: cannot be polled: %s", uv_strerror(status));
@@ -50,8 +50,8 @@ void mp_step(lua_State *L, mp_runtime *rt) {
   rt->L = L;
   rt->is_touched = 0;
   rt->is_running = 1;
-  uv_update_time(rt->loop);
-  uv_run(rt->loop, UV_RUN_NOWAIT);
+  uv_update_time(&rt->loop);
+  uv_run(&rt->loop, UV_RUN_NOWAIT);
   rt->is_running = 0;
   rt->L = before;
 }
@@ -72,7 +72,7 @@ static mp_runtime *pool_of(lua_State *L) {
 
 /* pool:pollfd() → the descriptor, the same as long as the pool is open */
 static int pollfd(lua_State *L) {
-  lua_pushinteger(L, uv_backend_fd(pool_of(L)->loop));
+  lua_pushinteger(L, uv_backend_fd(&pool_of(L)->loop));
   return 1;
 }
 
@@ -88,8 +88,8 @@ static int timeout(lua_State *L) {
   mp_runtime *rt = pool_of(L);
   int ms = 0;
   if (!rt->is_touched && !rt->ready && !mp_hosted_has_work(rt)) {
-    uv_update_time(rt->loop);
-    ms = uv_backend_timeout(rt->loop);
+    uv_update_time(&rt->loop);
+    ms = uv_backend_timeout(&rt->loop);
   }
   if (ms < 0) return 0;
   lua_pushnumber(L, ms / 1000.0);

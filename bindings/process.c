@@ -237,7 +237,7 @@ static int start(process *p, const uv_process_options_t *options) {
   c->uv.data = c;
   c->owner = p;
   p->child = c;
-  int status = uv_spawn(p->runtime->loop, &c->uv, options);
+  int status = uv_spawn(&p->runtime->loop, &c->uv, options);
   if (status < 0)
     close_child(p);
   else

@@ -140,7 +140,7 @@ static void on_wait_over(uv_timer_t *timer) {
 }
 
 static int start(mp_waiter *w, const call *c, moonpool_reply_cb cb) {
-  uv_loop_t *loop = w->runtime->loop;
+  uv_loop_t *loop = &w->runtime->loop;
   uint64_t wait = wait_of(c->client, w), deadline = deadline_of(w, c);
   if (deadline != UINT64_MAX && uv_now(loop) + wait >= deadline) return 0;
   mp_retry *r = malloc(sizeof *r);

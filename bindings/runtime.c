@@ -46,10 +46,10 @@ static int runtime_gc(lua_State *L) {
   mp_embedding_end(rt->embedding);
   mp_end_polling(rt);
   mp_end_naps(rt);
-  while (uv_run(rt->loop, UV_RUN_NOWAIT) != 0) continue;
-  uv_walk(rt->loop, close_handle, NULL);
-  uv_run(rt->loop, UV_RUN_DEFAULT);
-  uv_loop_close(rt->loop);
+  while (uv_run(&rt->loop, UV_RUN_NOWAIT) != 0) continue;
+  uv_walk(&rt->loop, close_handle, NULL);
+  uv_run(&rt->loop, UV_RUN_DEFAULT);
+  uv_loop_close(&rt->loop);
   return 0;
 }
 
@@ -73,15 +73,14 @@ mp_runtime *mp_runtime_new(lua_State *L) {
   luaL_ref(L, LUA_REGISTRYINDEX);
   rt->home = lua_newthread(L);
   luaL_ref(L, LUA_REGISTRYINDEX);
-  int status = uv_loop_init(&rt->own);
+  int status = uv_loop_init(&rt->loop);
   if (status != 0) luaL_error(L, "moonpool: no event loop: %s", uv_strerror(status));
-  rt->loop = &rt->own;
   rt->is_closing = 0;
   rt->ready_tail = &rt->ready;
   rt->due_tail = &rt->due;
   rt->failed_tail = &rt->failed;
   rt->undrained_tail = &rt->undrained;
-  uv_idle_init(rt->loop, &rt->ready_idle);
+  uv_idle_init(&rt->loop, &rt->ready_idle);
   rt->ready_idle.data = rt;
 #if LUA_VERSION_NUM == 501
   mp_hosted_make_wrap(L, rt);
@@ -128,7 +127,7 @@ int mp_turn(lua_State *L, mp_runtime *rt) {
   lua_State *before = rt->L;
   rt->L = L;
   rt->is_running = 1;
-  int is_alive = uv_run(rt->loop, UV_RUN_ONCE);
+  int is_alive = uv_run(&rt->loop, UV_RUN_ONCE);
   rt->is_running = 0;
   rt->L = before;
   return is_alive || rt->ready;
@@ -175,7 +174,7 @@ int mp_run(lua_State *L) {
   lua_State *before = rt->L;
   rt->L = L;
   rt->is_stopped = 0;
-  uv_update_time(rt->loop);
+  uv_update_time(&rt->loop);
   mp_task *task = mp_task_new(L, rt, nargs); /* stays on the stack: its results are there */
   task->is_awaited = 1;
   mp_task_start(task, nargs);
@@ -198,7 +197,7 @@ int mp_run(lua_State *L) {
 int mp_stop(lua_State *L) {
   mp_runtime *rt = mp_runtime_of(L);
   rt->is_stopped = 1;
-  uv_stop(rt->loop);
+  uv_stop(&rt->loop);
   return 0;
 }
 

@@ -1,8 +1,7 @@
 /* What the binding's files share: the runtime of one lua_State, its tasks, and the way of waiting.
  *
- * A runtime has a loop, by default a private one. A task is a coroutine that moonpool resumes: one
- * spawned by a program, or a dispatcher that calls handlers. C functions that wait follow one
- * pattern:
+ * A runtime owns a private uv_loop_t. A task is a coroutine that moonpool resumes: one spawned by a
+ * program, or a dispatcher that calls handlers. C functions that wait follow one pattern:
  *
  *   mp_waiter *w = mp_wait_begin(L, rt);       // raises where waiting is impossible
  *   start the operation with `w` as its context
@@ -58,8 +57,7 @@ struct mp_task {
 };
 
 struct mp_runtime {
-  uv_loop_t *loop; /* `own` */
-  uv_loop_t own;
+  uv_loop_t loop;
   lua_State *L;     /* the state that runs the loop now */
   mp_task *current; /* the task that runs now, or NULL */
   int values;       /* registry reference of the table that holds callbacks and anchors */

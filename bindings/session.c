@@ -30,7 +30,7 @@ static int is_open(const session *s) {
 
 /* What is left of the deadline as moonpool_command takes it; 0 with `is_late` set: nothing. */
 static uint64_t time_left(session *s, int *is_late) {
-  uv_loop_t *loop = s->client->runtime->loop;
+  uv_loop_t *loop = &s->client->runtime->loop;
   *is_late = 0;
   if (!s->has_deadline) return 0;
   if (s->deadline == UINT64_MAX) return UINT64_MAX;
@@ -78,8 +78,8 @@ static int open_session(lua_State *L) {
   if (!client->core) return mp_fail(L, MOONPOOL_ECLOSED, NULL);
   session *s = lua_newuserdatauv(L, sizeof *s, 1);
   *s = (session){.client = client, .ref = LUA_NOREF, .waiter = w, .has_deadline = timeout != 0};
-  uv_update_time(rt->loop);
-  s->deadline = timeout < UINT64_MAX - uv_now(rt->loop) ? uv_now(rt->loop) + timeout : UINT64_MAX;
+  uv_update_time(&rt->loop);
+  s->deadline = timeout < UINT64_MAX - uv_now(&rt->loop) ? uv_now(&rt->loop) + timeout : UINT64_MAX;
   luaL_setmetatable(L, session_name);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);

@@ -65,7 +65,7 @@ static int start(mp_runtime *runtime, int number, signal_handle **out) {
   handle->runtime = runtime;
   handle->self = handle->function = LUA_NOREF;
   handle->uv.data = handle;
-  int status = uv_signal_init(runtime->loop, &handle->uv);
+  int status = uv_signal_init(&runtime->loop, &handle->uv);
   if (status < 0) {
     free(handle);
     return status;

@@ -51,8 +51,8 @@ static int sleep_seconds(lua_State *L) {
   n->at = &rt->naps;
   if (n->next) n->next->at = &n->next;
   rt->naps = n;
-  uv_update_time(rt->loop); /* it stands still while a task computes */
-  uv_timer_init(rt->loop, &n->timer);
+  uv_update_time(&rt->loop); /* it stands still while a task computes */
+  uv_timer_init(&rt->loop, &n->timer);
   n->timer.data = n;
   uv_timer_start(&n->timer, on_nap_over, ms, 0);
   return mp_wait(L, w);

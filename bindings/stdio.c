@@ -145,7 +145,7 @@ static void on_read(uv_work_t *work, int status) {
 static void start_reading(lines *l) {
   int error = make_room(l);
   l->work.data = l;
-  if (!error) error = -uv_queue_work(l->runtime->loop, &l->work, read_in_thread, on_read);
+  if (!error) error = -uv_queue_work(&l->runtime->loop, &l->work, read_in_thread, on_read);
   if (!error) {
     l->is_working = 1;
     return;

@@ -51,7 +51,7 @@ static void free_pipe(uv_handle_t *handle) {
 int mp_pipe_new(mp_runtime *runtime, mp_pipe **out) {
   mp_pipe *pipe = calloc(1, sizeof *pipe);
   if (!pipe) return UV_ENOMEM;
-  int status = uv_pipe_init(runtime->loop, &pipe->uv, 0);
+  int status = uv_pipe_init(&runtime->loop, &pipe->uv, 0);
   if (status < 0) {
     free(pipe);
     return status;

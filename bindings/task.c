@@ -61,7 +61,7 @@ mp_waiter *mp_wait_begin(lua_State *L, mp_runtime *rt) {
   if (w->task) return w;
   w->L = rt->parcel;
   lua_settop(w->L, 0);
-  uv_update_time(rt->loop);
+  uv_update_time(&rt->loop);
   return w;
 }
 

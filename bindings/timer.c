@@ -73,7 +73,7 @@ static int timer(lua_State *L) {
   luaL_setmetatable(L, timer_name);
   ticker *k = malloc(sizeof *k);
   if (!k) return luaL_error(L, "moonpool.timer: no memory");
-  uv_timer_init(rt->loop, &k->timer);
+  uv_timer_init(&rt->loop, &k->timer);
   k->timer.data = k;
   k->owner = t;
   t->ticker = k;
@@ -82,7 +82,7 @@ static int timer(lua_State *L) {
   t->handler = mp_ref(L, rt);
   lua_pushvalue(L, 3);
   t->ref = mp_ref(L, rt);
-  uv_update_time(rt->loop);
+  uv_update_time(&rt->loop);
   uv_timer_start(&k->timer, on_tick, ms, ms);
   return 1;
 }

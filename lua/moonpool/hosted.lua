@@ -133,7 +133,7 @@ local function wait_for_end()
 end
 
 local function run(fn, ...)
-  local arguments, results = { n = select("#", ...), ... }, nil
+  local arguments, results = versions.pack(...), nil
   if type(fn) ~= "function" then
     error(("bad argument #1 to 'run' (function expected, got %s)"):format(type(fn)), 2)
   end

@@ -4,8 +4,7 @@ local copas = require "copas"
 local hosted = require "moonpool.hosted"
 local in_turn = require "moonpool.host.in_turn"
 local thread = require "moonpool.host.thread"
-
-local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+local versions = require "moonpool.versions"
 
 local WHERE = "threads of Copas"
 
@@ -25,11 +24,11 @@ local function note_threads_of(name, place)
   local start = copas[name]
   if not start then return end
   copas[name] = function(...)
-    local arguments = { n = select("#", ...), ... }
+    local arguments = versions.pack(...)
     local what = arguments[place]
     if type(what) == "thread" then is_thread[what] = true end
     if type(what) == "function" then arguments[place] = noting(what) end
-    return start(unpack(arguments, 1, arguments.n))
+    return start(versions.unpack(arguments, 1, arguments.n))
   end
 end
 
@@ -85,20 +84,9 @@ function host.token(is_yieldable)
   return { co = running }
 end
 
-function host.wait(token)
-  while not token.is_woken do
-    token.is_waiting = true
-    yield_until_woken()
-    token.is_waiting = false
-  end
-end
+function host.wait(token) thread.wait(token, yield_until_woken) end
 
-function host.wake(token)
-  token.is_woken = true
-  if not token.is_waiting then return end
-  token.is_waiting = false
-  resume(token.co)
-end
+function host.wake(token) thread.wake(token, resume) end
 
 function host.poll(pool)
   polled, is_ready = pool, false

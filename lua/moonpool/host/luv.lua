@@ -70,20 +70,9 @@ function host.token(is_yieldable)
   return { co = thread.check("luv", WHERE, is_yieldable) }
 end
 
-function host.wait(token)
-  while not token.is_woken do
-    token.is_waiting = true
-    coroutine.yield()
-    token.is_waiting = false
-  end
-end
+function host.wait(token) thread.wait(token, coroutine.yield) end
 
-function host.wake(token)
-  token.is_woken = true
-  if not token.is_waiting then return end
-  token.is_waiting = false
-  resume_in_turn(token.co)
-end
+function host.wake(token) thread.wake(token, resume_in_turn) end
 
 function host.poll(pool)
   if not poller then

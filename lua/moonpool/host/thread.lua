@@ -1,10 +1,10 @@
 --- Where may the running code wait? And moonpool.run's call in a thread. For the adapters of hosts
 -- whose threads are coroutines.
+local versions = require "moonpool.versions"
+
+local pack, unpack = versions.pack, versions.unpack
+
 local thread = {}
-
-local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
-
-local function pack(...) return { n = select("#", ...), ... } end
 
 --- Is this a coroutine, not the main state?
 ---@return boolean
@@ -40,6 +40,29 @@ end
 function thread.refuse(host, where)
   error(("cannot wait here: %s waits in %s, and another library resumes this coroutine"
     .. " (use moonpool.spawn)"):format(host, where), 0)
+end
+
+-- ---- waiting ------------------------------------------------------------------------------------
+
+--- Waits for a token, of a host whose threads are resumed by whoever knows them.
+---@param token table
+---@param yield fun() suspends the running thread; it may come back too early
+function thread.wait(token, yield)
+  while not token.is_woken do
+    token.is_waiting = true
+    yield()
+    token.is_waiting = false
+  end
+end
+
+--- Wakes who waits for the token, or will.
+---@param token { co: thread }
+---@param resume fun(co: thread)
+function thread.wake(token, resume)
+  token.is_woken = true
+  if not token.is_waiting then return end
+  token.is_waiting = false
+  resume(token.co)
 end
 
 -- ---- moonpool.run -------------------------------------------------------------------------------
