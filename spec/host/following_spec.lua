@@ -4,6 +4,7 @@ local discoveries = require "moonpool.host.discovery"
 local followings = require "moonpool.host.following"
 local moonpool = require "moonpool"
 local redis_server = require "spec.support.redis"
+local resumption = require "moonpool.host.resumption"
 
 local SECONDS = 20
 
@@ -237,6 +238,20 @@ describe("a follower", function()
       await_heard(again, "pool 1")
       assert.same({}, heard)
       follower:close()
+    end)
+  end)
+
+  it("begins no later than what is said in the millisecond in which it was made", function()
+    run(function()
+      local follower = new {}
+      for _, time in ipairs { 1764000000.1239, 1764000000.9996, 1764000000.1235 } do
+        follower.since = time
+        local from = { tonumber(resumption.at(time):match "^@(.*)"),
+          resumption.start_of(follower, "pool").since }
+        for _, since in ipairs(from) do -- a feed begins at the nearest millisecond
+          assert.is_true(math.floor(since * 1000 + 0.5) <= math.floor(time * 1000), since)
+        end
+      end
     end)
   end)
 

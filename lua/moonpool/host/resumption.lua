@@ -12,9 +12,12 @@ local UNHEARD_SECONDS = 10 -- what was on its way for so long when a process die
 --- The start of a feed that has all of a room.
 resumption.BEGINNING = { since = BEGINNING }
 
+-- Rounded down, as ids have whole milliseconds: what is said later in one must not be before it.
+local function cut(time) return math.floor(time * 1000) / 1000 end
+
 ---@param time number by Redis's clock
 ---@return string position in which nothing was handled yet
-function resumption.at(time) return AT:format(time) end
+function resumption.at(time) return AT:format(cut(time)) end
 
 --- When messages may have been missed, and Redis's clock, into the follower. Who was alive, but has
 --- no position in a room, begins a while before it was alive last: the room was made since then, or
@@ -52,7 +55,7 @@ function resumption.start_of(follower, name)
     return {}, position and { from = not time and position or nil, reason = "stopped" } or nil
   end
   if time then return { since = tonumber(time) } end
-  return position and { from = position } or { since = follower.since }
+  return position and { from = position } or { since = cut(follower.since) }
 end
 
 --- Where it goes on after a gap behind which nothing has come yet; nil: the next message tells.
