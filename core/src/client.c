@@ -118,7 +118,7 @@ void mp_client_let_go(void *ctx) {
   mp_tls_free(client->tls);
   mp_url_free(&client->url, &allocator);
   mp_free(&allocator, client->name);
-  mp_free(&allocator, client->scratch);
+  mp_free(&allocator, client->scratch.data);
   mp_free(&allocator, client);
   if (on_gone) on_gone(gone_ctx);
 }
@@ -165,8 +165,9 @@ static int copy_options(moonpool *client, const moonpool_options *options, char 
     if (!client->name) return MOONPOOL_ENOMEM;
     client->options.name = client->name;
   }
-  client->scratch = mp_alloc(&client->allocator, SCRATCH_SIZE);
-  if (!client->scratch) return MOONPOOL_ENOMEM;
+  client->scratch =
+      (mp_scratch){mp_alloc(&client->allocator, SCRATCH_SIZE), SCRATCH_SIZE, NULL, NULL};
+  if (!client->scratch.data) return MOONPOOL_ENOMEM;
   int status = mp_url_parse(&client->url, &client->allocator, options->url, message, size);
   if (!status) status = copy_sentinel_options(client, options, message, size);
   if (status) return status;
@@ -244,8 +245,7 @@ static int make_links(moonpool *client) {
                            .allocator = &client->allocator,
                            .options = &client->options,
                            .url = &client->url,
-                           .scratch = client->scratch,
-                           .scratch_size = SCRATCH_SIZE,
+                           .scratch = &client->scratch,
                            .tls = client->tls,
                            .events = &link_events,
                            .ctx = client};

@@ -27,7 +27,8 @@ struct moonpool {
   uv_loop_t *loop;
   mp_url url;
   mp_tls *tls; /* NULL: none is wanted */
-  char *name, *scratch;
+  char *name;
+  mp_scratch scratch;
   mp_link *link;
   mp_hub *hub;
   mp_pool *pool;

@@ -32,6 +32,8 @@ void mp_link_drop_transport(mp_link *link) {
   mp_deadline_stop(&link->deadline);
   if (!link->transport) return;
   mp_transport *transport = link->transport;
+  mp_scratch *scratch = link->config.scratch;
+  if (scratch->ctx == link) scratch->reclaim = NULL;
   link->transport = NULL;
   mp_transport_free(transport, mp_link_let_go, link);
 }

@@ -8,7 +8,7 @@
 #include "mem.h"
 #include "requests.h"
 #include "resp.h"
-#include "tls.h"
+#include "transport.h"
 #include "url.h"
 
 typedef struct mp_link mp_link;
@@ -31,11 +31,10 @@ typedef struct mp_link_config {
   const moonpool_options *options; /* borrowed for the link's life */
   const mp_url *url;               /* likewise */
   mp_locator *locator; /* says before each attempt which server it is; NULL: `url`. Outlives it */
-  char *scratch;       /* as in mp_transport_config */
-  size_t scratch_size;
-  mp_tls *tls;       /* likewise */
-  int is_subscriber; /* no SELECT; what was not sent when the link is lost is dropped, not kept */
-  int is_pooled;     /* its requests belong to one connection: all fail when that is lost */
+  mp_scratch *scratch; /* as in mp_transport_config */
+  mp_tls *tls;         /* likewise */
+  int is_subscriber;   /* no SELECT; what was not sent when the link is lost is dropped, not kept */
+  int is_pooled;       /* its requests belong to one connection: all fail when that is lost */
   const mp_link_events *events;
   void *ctx;
   uint64_t seed; /* of the jitter */

@@ -96,9 +96,9 @@ static int open_transport(mp_link *link, uint64_t timeout) {
   const moonpool_options *options = link->config.options;
   mp_resp_limits limits = {options->max_reply_bytes, options->max_reply_elements,
                            options->max_reply_depth};
-  mp_transport_config config = {
-      link->config.loop,    link->config.allocator,    &transport_events, link,
-      link->config.scratch, link->config.scratch_size, link->config.tls};
+  mp_transport_config config = {link->config.loop,    link->config.allocator,
+                                &transport_events,    link,
+                                link->config.scratch, link->config.tls};
   mp_resp_free(link->resp);
   link->resp = mp_resp_new(link->config.allocator, &limits);
   if (!link->resp) return MOONPOOL_ENOMEM;

@@ -6,7 +6,6 @@
 #include "handshake.h"
 #include "link.h"
 #include "requests.h"
-#include "transport.h"
 #include "trouble.h"
 
 #define MP_LINK_MESSAGE 1200u /* bytes of an error's; that of a lookup names every sentinel */

@@ -74,6 +74,13 @@ int mp_link_next(mp_link *link, const moonpool_reply **push) {
   return 0;
 }
 
+/* What the owner has left until now is kept. */
+static void keep(void *ctx) {
+  mp_link *link = ctx;
+  int status = mp_resp_keep(link->resp);
+  if (status < 0) fail_reading(link, status);
+}
+
 void mp_link_on_read(void *ctx, const char *data, size_t len) {
   mp_link *link = ctx;
   mp_transport *transport = link->transport;
@@ -85,8 +92,12 @@ void mp_link_on_read(void *ctx, const char *data, size_t len) {
   while (next_reply(link, MOONPOOL_CONNECTING, &reply)) mp_link_shake(link, reply);
   if (link->transport == transport) link->config.events->on_readable(link->config.ctx);
   if (link->transport != transport) return;
-  int status = mp_resp_keep(link->resp);
-  if (status < 0) fail_reading(link, status);
+  if (!mp_resp_is_lent(link->resp)) {
+    keep(link);
+    return;
+  }
+  link->config.scratch->reclaim = keep;
+  link->config.scratch->ctx = link;
 }
 
 void *mp_link_expected(const mp_link *link) {

@@ -409,32 +409,29 @@ static int is_left(const mp_resp *p) {
   return p->left.len > 0 && p->input >= p->left.data && p->input <= p->left.data + p->left.len;
 }
 
-/* Between replies it is kept as it is, to be taken apart in place later; else it is the reader's.
- */
+/* It is kept as it is, to be taken apart in place later, even behind a reply whose first half the
+ * reader has. */
 static int keep_input(mp_resp *p) {
-  const redisReader *r = p->reader;
-  if (r->len > r->pos || r->ridx >= 0) {
-    if (redisReaderFeed(p->reader, p->input, p->input_len) != REDIS_OK) return 0;
-    p->input_len = 0;
-    return 1;
-  }
-  if (is_left(p)) return 1;
   mp_buf_clear(&p->left, LEFT_KEEP);
   if (mp_buf_append(&p->left, p->input, p->input_len) != MOONPOOL_OK) return 0;
   p->input = p->left.data;
+  p->fed = 0; /* what the reader was given lies elsewhere */
   return 1;
+}
+
+int mp_resp_is_lent(const mp_resp *p) {
+  return p->input_len > 0 && !is_left(p);
 }
 
 int mp_resp_keep(mp_resp *p) {
   if (p->status != MOONPOOL_OK) return p->status;
-  p->fed = 0; /* nothing to take back any more */
   if (p->input_len == 0) return 0;
   size_t left = p->reader->len - p->reader->pos + p->input_len;
   if (p->limits.bytes && left > p->limits.bytes + LEFT_SLACK)
     return fail(p, MOONPOOL_EPROTO,
                 "%llu bytes of replies were left unread, over the limit of %llu", left,
                 p->limits.bytes);
-  if (!keep_input(p))
+  if (mp_resp_is_lent(p) && !keep_input(p))
     return fail(p, MOONPOOL_ENOMEM, "no memory for %llu bytes read", p->input_len, 0);
   return 0;
 }

@@ -27,6 +27,9 @@ void mp_resp_feed(mp_resp *resp, const char *data, size_t len);
  * status below 0, for good, after which mp_resp_message says what was wrong. */
 int mp_resp_next(mp_resp *resp, const moonpool_reply **reply);
 
+/* Is some of what was fed, and was not copied, still to be parsed? */
+int mp_resp_is_lent(const mp_resp *resp);
+
 /* Copies what was fed and not yet parsed, so that the caller's buffer may go: whole replies too,
  * where nobody has asked for them, up to a megabyte more than limits.bytes. As mp_resp_next, 0 or a
  * status below 0. */

@@ -13,7 +13,7 @@ typedef struct mp_transport mp_transport;
 /* All are called from inside uv_run. After `on_end` nothing more is called. */
 typedef struct mp_transport_events {
   void (*on_open)(void *ctx);
-  /* `data` is borrowed until it returns; it is never empty. */
+  /* `data`, in `scratch`, is borrowed until it returns, or longer, see there; it is never empty. */
   void (*on_read)(void *ctx, const char *data, size_t len);
   /* What was left of a write has been written: mp_transport_is_writing is false again. */
   void (*on_drain)(void *ctx);
@@ -22,15 +22,23 @@ typedef struct mp_transport_events {
   void (*on_end)(void *ctx, int status, const char *message);
 } mp_transport_events;
 
-/* The read buffer is shared by all transports of a client: reads are handed over before the next
- * one is made. `scratch` (of at least 64 KiB) must outlive every transport that was given it. */
+/* The buffer that all transports of a client read into: what was read is handed over before the
+ * next read is made. Who has not used it up by then sets `reclaim`, which is called once, when it
+ * is needed again. */
+typedef struct mp_scratch {
+  char *data; /* of at least 64 KiB */
+  size_t size;
+  void (*reclaim)(void *ctx); /* NULL: nobody has borrowed it */
+  void *ctx;
+} mp_scratch;
+
+/* `scratch` must outlive every transport that was given it. */
 typedef struct mp_transport_config {
   uv_loop_t *loop;
   const moonpool_allocator *allocator;
   const mp_transport_events *events;
   void *ctx;
-  char *scratch;
-  size_t scratch_size;
+  mp_scratch *scratch;
   mp_tls *tls; /* borrowed; for URLs with TLS */
 } mp_transport_config;
 

@@ -13,8 +13,9 @@ enum { MAX_READS = 16 };
 static const size_t MAX_KEPT = 1 << 20;
 
 static ssize_t receive(mp_transport *t) {
-  if (t->tls) return mp_tls_recv(t->tls, t->config.scratch, t->config.scratch_size);
-  return mp_socket_recv(t->fd, t->config.scratch, t->config.scratch_size);
+  const mp_scratch *scratch = t->config.scratch;
+  if (t->tls) return mp_tls_recv(t->tls, scratch->data, scratch->size);
+  return mp_socket_recv(t->fd, scratch->data, scratch->size);
 }
 
 static ssize_t transmit(mp_transport *t, const char *data, size_t len) {
@@ -51,15 +52,26 @@ static void read_failed(mp_transport *t, int error) {
 /* The peer's first words: 0 when they have ended it. */
 static int hear_first(mp_transport *t, size_t len) {
   t->has_read = 1;
-  if (t->tls || !is_tls_alert(t->config.scratch, len)) return 1;
+  if (t->tls || !is_tls_alert(t->config.scratch->data, len)) return 1;
   mp_transport_end(t, MOONPOOL_EPROTO, "%s speaks TLS: its URL begins with rediss://", t->address);
   return 0;
 }
 
+/* Whoever has borrowed what was read last gives it back. */
+static void reclaim(mp_scratch *scratch) {
+  void (*callback)(void *) = scratch->reclaim;
+  scratch->reclaim = NULL;
+  if (callback) callback(scratch->ctx);
+}
+
 /* Hands over what has come. With `is_last` until nothing is left, else as long as reads are full:
- * libuv tells again if there is more. Nonzero when the socket was found empty. */
+ * libuv tells again if there is more, and what was borrowed need not be copied as long as nobody
+ * reads. Nonzero when the socket was found empty. */
 static int read_some(mp_transport *t, int is_last) {
+  mp_scratch *scratch = t->config.scratch;
   for (int i = 0; i < MAX_READS; i++) {
+    reclaim(scratch);
+    if (t->phase != MP_OPEN) return 1;
     ssize_t got = receive(t);
     if (got == UV_EAGAIN) return 1;
     if (got == 0) {
@@ -71,10 +83,10 @@ static int read_some(mp_transport *t, int is_last) {
       return 1;
     }
     if (!t->has_read && !hear_first(t, (size_t)got)) return 1;
-    t->config.events->on_read(t->config.ctx, t->config.scratch, (size_t)got);
+    t->config.events->on_read(t->config.ctx, scratch->data, (size_t)got);
     if (t->phase != MP_OPEN) return 1;
     if (is_last || (t->tls && mp_tls_is_over(t->tls))) continue;
-    if ((size_t)got < t->config.scratch_size) return 0;
+    if ((size_t)got < scratch->size || (scratch->reclaim && !t->tls)) return 0;
   }
   return 0;
 }

@@ -27,7 +27,8 @@ typedef struct fixture {
   event free_on; /* free the transport inside this event */
   char message[1024];
   mp_buf got;
-  char scratch[SCRATCH];
+  char room[SCRATCH];
+  mp_scratch scratch;
   mp_tls *tls; /* given to the transport; the test's */
 
   int listener, peer; /* sockets, or -1 */
@@ -137,8 +138,8 @@ static inline void teardown(fixture *f) {
 
 static inline int open_url(fixture *f, const char *text, uint64_t timeout) {
   static const mp_transport_events events = {on_open, on_read, on_drain, on_end};
-  mp_transport_config config = {&f->loop,   &f->heap.allocator, &events, f,
-                                f->scratch, sizeof f->scratch,  f->tls};
+  f->scratch = (mp_scratch){.data = f->room, .size = sizeof f->room};
+  mp_transport_config config = {&f->loop, &f->heap.allocator, &events, f, &f->scratch, f->tls};
   char message[200] = "";
   mp_url url;
   int status = mp_url_parse(&url, &mp_default_allocator, text, message, sizeof message);
