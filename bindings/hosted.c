@@ -376,11 +376,19 @@ void mp_hosted_pump(lua_State *L, mp_runtime *rt) {
   lua_call(L, 0, 0);
 }
 
-/* hosted.step() → is anything active? do messages wait for a dispatcher? */
+/* hosted.step() */
 static int step(lua_State *L) {
   mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
   if (rt->is_running) return luaL_error(L, "moonpool: a step inside of a step");
   mp_step(L, rt);
+  return 0;
+}
+
+/* hosted.left() → is anything active? do messages wait for a dispatcher? What one that waits has
+ * not taken is another's from now on. */
+static int left(lua_State *L) {
+  mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
+  mp_hosted_end_drain(rt);
   lua_pushboolean(L, mp_is_active(rt));
   lua_pushboolean(L, mp_hosted_has_work(rt));
   return 2;
@@ -417,8 +425,9 @@ static int set_host(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"take", take}, {"finish", finish},   {"dispatcher", dispatcher}, {"failed", failed},
-    {"step", step}, {"pumping", pumping}, {"host", set_host},         {NULL, NULL}};
+    {"take", take},       {"finish", finish}, {"dispatcher", dispatcher},
+    {"failed", failed},   {"step", step},     {"left", left},
+    {"pumping", pumping}, {"host", set_host}, {NULL, NULL}};
 
 void mp_open_hosted(lua_State *L, int runtime_index) {
   lua_newtable(L);

@@ -18,6 +18,9 @@ local IDLE_DISPATCHERS = 16
 ---@field wake fun(token: any) may be called anywhere; neither waits nor raises
 ---@field poll fun(pool: moonpool.pool) in a thread: returns when the pool's descriptor is ready, or
 --- its timeout over, or earlier
+---@field hand? fun(token: any) as wake, but returns when the thread that was woken waits again
+---@field enter? fun(co: thread) instead: resumes a coroutine of moonpool's in the running thread. If
+--- it yields anything, then for the host, which resumes it from elsewhere
 ---@field run fun(body: fun()) moonpool.run: runs `body` in a thread, and the host's loop if the
 --- program is to do that; returns once `body` has
 ---@field stop? fun() what moonpool.stop does besides ending run
@@ -27,7 +30,7 @@ local versions = require "moonpool.versions"
 local unpack = versions.unpack
 
 local host -- that is installed
-local idle = {} -- tokens of dispatchers without work
+local idle = {} -- dispatchers without work: their tokens, or coroutines
 local is_dismissed = false -- the idle dispatchers are to end
 local is_coming = false -- a dispatcher was woken or started, and has not begun
 local ends = {} -- tokens of those who wait until nothing is active
@@ -63,6 +66,18 @@ local function take_messages(next_handler)
   end
 end
 
+-- Waits for more work.
+local function rest()
+  if host.enter then
+    idle[#idle + 1] = coroutine.running()
+    coroutine.yield()
+    return
+  end
+  local token = host.token(true)
+  idle[#idle + 1] = token
+  host.wait(token)
+end
+
 local function dispatch()
   local dispatcher, next_handler = core.hosted.dispatcher()
   repeat
@@ -70,20 +85,29 @@ local function dispatch()
     if not ok then
       core.hosted.failed(dispatcher, message)
     elseif #idle < IDLE_DISPATCHERS then
-      local token = host.token(true)
-      idle[#idle + 1] = token
-      host.wait(token)
+      rest()
     else
       return
     end
   until is_dismissed
 end
 
+-- Has one begin to take messages: true when it has, and cannot go on before something else happens.
 local function have_dispatched()
-  if is_coming then return end
+  local dispatcher = table.remove(idle)
+  if host.enter then
+    host.enter(dispatcher or coroutine.create(dispatch))
+    return true
+  end
   is_coming = true
-  local token = table.remove(idle)
-  if token then host.wake(token) else host.spawn(dispatch) end
+  if not dispatcher then
+    host.spawn(dispatch)
+  elseif host.hand then
+    host.hand(dispatcher)
+  else
+    host.wake(dispatcher)
+  end
+  return not is_coming
 end
 
 -- ---- the pump ----------------------------------------------------------------------------------
@@ -97,10 +121,10 @@ local function wake_all(tokens)
 end
 
 -- Nothing is active: threads that wait for more would keep the host's loop going.
-local function rest()
+local function dismiss()
   is_dismissed = true
   core.hosted.pumping(false)
-  wake_all(idle)
+  if not host.enter then wake_all(idle) end
   wake_all(ends)
 end
 
@@ -109,10 +133,12 @@ local function pump()
   local is_active, has_work
   repeat
     host.poll(pool)
-    is_active, has_work = core.hosted.step()
-    if has_work then have_dispatched() end
-  until not (is_active or has_work)
-  rest()
+    core.hosted.step()
+    repeat
+      is_active, has_work = core.hosted.left()
+    until not has_work or is_coming or not have_dispatched()
+  until not is_active
+  dismiss()
 end
 
 local function start_pump()

@@ -63,15 +63,20 @@ end
 
 -- ---- waiting ------------------------------------------------------------------------------------
 
-local yield_until_woken, resume
+local yield_until_woken, resume, resume_now
 
 if copas.pauseforever then
   yield_until_woken, resume = copas.pauseforever, copas.wakeup
+  -- Copas resumes in the order in which threads were woken, or began to pause for no time.
+  function resume_now(co)
+    copas.wakeup(co)
+    copas.pause(0)
+  end
 else
   -- A queue that keeps nothing: Copas gives the thread to it, and whoever wakes it has it himself.
   local nowhere = { insert = function() end, push = function() end }
   function yield_until_woken() coroutine.yield({ close = function() end }, nowhere) end
-  resume = in_turn(copas.addthread)
+  resume, resume_now = in_turn(copas.addthread), copas.addthread
 end
 
 local host = { name = "copas" }
@@ -87,6 +92,8 @@ end
 function host.wait(token) thread.wait(token, yield_until_woken) end
 
 function host.wake(token) thread.wake(token, resume) end
+
+function host.hand(token) thread.wake(token, resume_now) end
 
 function host.poll(pool)
   polled, is_ready = pool, false

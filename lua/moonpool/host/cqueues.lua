@@ -3,6 +3,7 @@ local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
 local hosted = require "moonpool.hosted"
 local thread = require "moonpool.host.thread"
+local versions = require "moonpool.versions"
 
 local WHERE = "threads of a controller"
 local MAX_IDLE = 64
@@ -15,6 +16,35 @@ local polled_in  -- that controller
 
 local host = { name = "cqueues" }
 
+-- ---- coroutines inside of threads ---------------------------------------------------------------
+
+-- What waits in a coroutine inside of a thread yields this and what it waits for, which whoever
+-- resumes it is to yield in its place (cqueues.auxlib).
+local POLL = cqueues._POLL
+
+local is_entered = setmetatable({}, { __mode = "k" })
+
+local go_on
+
+local function see_to(co, is_ok, what, ...)
+  if is_ok and what == POLL then return go_on(co, ...) end
+end
+
+function go_on(co, ...) return see_to(co, coroutine.resume(co, coroutine.yield(POLL, ...))) end
+
+local function leave(_, what, ...)
+  return what == POLL and versions.pack(...)
+end
+
+-- What waits has a thread of its own from then on.
+function host.enter(co)
+  is_entered[co] = true
+  local waited = leave(coroutine.resume(co))
+  if waited then cqueues.running():wrap(go_on, co, versions.unpack(waited, 1, waited.n)) end
+end
+
+-- ---- the host -----------------------------------------------------------------------------------
+
 function host.spawn(fn)
   local running = cqueues.running() or controller
   if not running then
@@ -24,9 +54,9 @@ function host.spawn(fn)
 end
 
 function host.token(is_yieldable)
-  thread.check("cqueues", WHERE, is_yieldable)
+  local co = thread.check("cqueues", WHERE, is_yieldable)
   local running, is_thread = cqueues.running()
-  if not (running and is_thread) then thread.refuse("cqueues", WHERE) end
+  if not (running and (is_thread or is_entered[co])) then thread.refuse("cqueues", WHERE) end
   return {}
 end
 

@@ -62,7 +62,7 @@ local function start_timer(seconds)
   timer:start(ms, 0, on_time)
 end
 
-local host = { name = "luv" }
+local host = { name = "luv", enter = resume }
 
 function host.spawn(fn) resume_in_turn(coroutine.create(fn)) end
 

@@ -47,10 +47,12 @@ end
 
 -- ---- the pool -----------------------------------------------------------------------------------
 
-local finish = in_turn(function(done)
+local function finish_now(done)
   local is_ok, message = pcall(done)
   if not is_ok then io.stderr:write(tostring(message), "\n") end
-end)
+end
+
+local finish = in_turn(finish_now)
 
 local function go_on()
   local done = polling
@@ -96,6 +98,8 @@ end
 function host.wait(token) token.wait() end
 
 function host.wake(token) finish(token.done) end
+
+function host.hand(token) finish_now(token.done) end
 
 function host.poll(pool)
   local seconds = pool:timeout()

@@ -30,6 +30,12 @@ function host.wake(token)
   if token.condition then token.condition:signal() end
 end
 
+-- Fibers run in the order in which they were woken.
+function host.hand(token)
+  host.wake(token)
+  fiber.yield()
+end
+
 function host.poll(pool) socket.iowait(pool:pollfd(), "R", pool:timeout() or LONG) end
 
 function host.run(fn, ...) return fn(...) end
