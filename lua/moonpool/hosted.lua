@@ -16,11 +16,14 @@ local IDLE_DISPATCHERS = 16
 --- suspend or not; raises where it cannot wait
 ---@field wait fun(token: any) returns once the token was woken, also when that was before
 ---@field wake fun(token: any) may be called anywhere; neither waits nor raises
----@field poll fun(pool: moonpool.pool) in a thread: returns when the pool's descriptor is ready, or
---- its timeout over, or earlier
 ---@field hand? fun(token: any) as wake, but returns when the thread that was woken waits again
----@field enter? fun(co: thread) instead: resumes a coroutine of moonpool's in the running thread. If
---- it yields anything, then for the host, which resumes it from elsewhere
+---@field enter? fun(co: thread, go_on: fun()): boolean instead: resumes a coroutine of moonpool's in
+--- the running thread. What that yields is for the host, which resumes it; unless it yields nothing.
+--- False: the running thread has seen to that, and had another one call go_on
+---@field poll? fun(pool: moonpool.pool) in a thread: returns when the pool's descriptor is ready, or
+--- its timeout over, or earlier
+---@field watch? fun(pool: moonpool.pool, turn: fun()) instead: calls `turn` each time this is so
+---@field unwatch? fun() until then; it may be called inside of `turn`
 ---@field run fun(body: fun()) moonpool.run: runs `body` in a thread, and the host's loop if the
 --- program is to do that; returns once `body` has
 ---@field stop? fun() what moonpool.stop does besides ending run
@@ -92,20 +95,16 @@ local function dispatch()
   until is_dismissed
 end
 
--- Has one begin to take messages: true when it has, and cannot go on before something else happens.
+-- Wakes or starts one: true when it has begun to take messages, and cannot go on by itself.
 local function have_dispatched()
-  local dispatcher = table.remove(idle)
-  if host.enter then
-    host.enter(dispatcher or coroutine.create(dispatch))
-    return true
-  end
+  local token = table.remove(idle)
   is_coming = true
-  if not dispatcher then
+  if not token then
     host.spawn(dispatch)
   elseif host.hand then
-    host.hand(dispatcher)
+    host.hand(token)
   else
-    host.wake(dispatcher)
+    host.wake(token)
   end
   return not is_coming
 end
@@ -124,27 +123,50 @@ end
 local function dismiss()
   is_dismissed = true
   core.hosted.pumping(false)
+  if host.unwatch then host.unwatch() end
   if not host.enter then wake_all(idle) end
   wake_all(ends)
 end
 
+-- Has all taken that was read: true when it is time to poll again, false when it is not for the
+-- running thread to do so.
+local go_on
+local function give()
+  while true do
+    local is_active, has_work = core.hosted.left()
+    if not is_active then dismiss() end
+    if not has_work or is_coming then return is_active end
+    if not host.enter then
+      if not have_dispatched() then return true end
+    elseif not host.enter(table.remove(idle) or coroutine.create(dispatch), go_on) then
+      return false
+    end
+  end
+end
+
+local function turn()
+  core.hosted.step()
+  return give()
+end
+
 -- Begins by polling: what it was started for is only about to begin.
 local function pump()
-  local is_active, has_work
-  repeat
-    host.poll(pool)
-    core.hosted.step()
-    repeat
-      is_active, has_work = core.hosted.left()
-    until not has_work or is_coming or not have_dispatched()
-  until not is_active
-  dismiss()
+  repeat host.poll(pool) until not turn()
+end
+
+function go_on()
+  if give() then pump() end
 end
 
 local function start_pump()
   core.hosted.pumping(true)
   is_dismissed, is_coming = false, false
-  local ok, message = pcall(host.spawn, pump)
+  local ok, message
+  if host.watch then
+    ok, message = pcall(host.watch, pool, turn)
+  else
+    ok, message = pcall(host.spawn, pump)
+  end
   if ok then return end
   core.hosted.pumping(false)
   error(message, 0)

@@ -3,7 +3,6 @@ local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
 local hosted = require "moonpool.hosted"
 local thread = require "moonpool.host.thread"
-local versions = require "moonpool.versions"
 
 local WHERE = "threads of a controller"
 local MAX_IDLE = 64
@@ -24,23 +23,21 @@ local POLL = cqueues._POLL
 
 local is_entered = setmetatable({}, { __mode = "k" })
 
-local go_on
-
-local function see_to(co, is_ok, what, ...)
-  if is_ok and what == POLL then return go_on(co, ...) end
+local function see_to(co, what, ...)
+  if what ~= POLL then return end
+  return see_to(co, select(2, coroutine.resume(co, coroutine.yield(POLL, ...))))
 end
 
-function go_on(co, ...) return see_to(co, coroutine.resume(co, coroutine.yield(POLL, ...))) end
-
-local function leave(_, what, ...)
-  return what == POLL and versions.pack(...)
+local function leave(co, go_on, what, ...)
+  if what ~= POLL then return true end
+  cqueues.running():wrap(go_on)
+  see_to(co, what, ...)
+  return false
 end
 
--- What waits has a thread of its own from then on.
-function host.enter(co)
+function host.enter(co, go_on)
   is_entered[co] = true
-  local waited = leave(coroutine.resume(co))
-  if waited then cqueues.running():wrap(go_on, co, versions.unpack(waited, 1, waited.n)) end
+  return leave(co, go_on, select(2, coroutine.resume(co)))
 end
 
 -- ---- the host -----------------------------------------------------------------------------------

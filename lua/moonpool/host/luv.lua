@@ -11,7 +11,7 @@ local WHERE = "coroutines"
 local FOREVER = 0x7fffffff -- milliseconds, as vim.wait takes them
 
 local poller, timer -- on the host's loop
-local polling       -- the thread that waits for the pool, or nil
+local pool, turn    -- of which the pool has to be watched; nil: none
 local due           -- when the timer ends, on the loop's clock, in ms; nil: it is off
 
 -- A coroutine of the program's own may fail after it waited.
@@ -20,27 +20,36 @@ local function resume(co)
   if not is_ok then io.stderr:write(debug.traceback(co, tostring(message)), "\n") end
 end
 
-local resume_in_turn = in_turn(resume)
-
-local function go_on()
-  local co = polling
-  if co then
-    polling = nil
-    resume_in_turn(co)
-  end
-  if polling or not poller then return end
-  poller:stop() -- nobody waits: neither keeps the loop
-  timer:stop()
-  due = nil
+-- The timer may end early, not late.
+local on_time
+local function start_timer(seconds)
+  local now, ms = uv.now(), math.ceil(seconds * 1000)
+  if due and due <= now + ms then return end
+  due = now + ms
+  timer:start(ms, 0, on_time)
 end
 
+local function take_turn()
+  if turn then turn() end
+  local seconds = turn and pool:timeout()
+  if seconds then start_timer(seconds) end
+end
+
+-- Threads that a turn wakes run when it is over.
+local resume_in_turn = in_turn(function(what)
+  if what ~= take_turn then return resume(what) end
+  local is_ok, message = xpcall(take_turn, debug.traceback)
+  if not is_ok then io.stderr:write(message, "\n") end
+end)
+
+local function on_ready() resume_in_turn(take_turn) end
+
 -- Neovim's API is forbidden in callbacks of its loop.
-local on_ready = go_on
 if vim then
   local is_scheduled = false
   local function scheduled()
     is_scheduled = false
-    go_on()
+    resume_in_turn(take_turn)
   end
   function on_ready()
     if is_scheduled then return end
@@ -49,20 +58,17 @@ if vim then
   end
 end
 
-local function on_time()
+function on_time()
   due = nil
   on_ready()
 end
 
--- The timer may end early, not late: what waits then waits again.
-local function start_timer(seconds)
-  local now, ms = uv.now(), math.ceil(seconds * 1000)
-  if due and due <= now + ms then return end
-  due = now + ms
-  timer:start(ms, 0, on_time)
-end
+local host = { name = "luv" }
 
-local host = { name = "luv", enter = resume }
+function host.enter(co)
+  resume(co)
+  return true
+end
 
 function host.spawn(fn) resume_in_turn(coroutine.create(fn)) end
 
@@ -74,15 +80,20 @@ function host.wait(token) thread.wait(token, coroutine.yield) end
 
 function host.wake(token) thread.wake(token, resume_in_turn) end
 
-function host.poll(pool)
+function host.watch(new_pool, new_turn)
   if not poller then
-    poller, timer = assert(uv.new_poll(pool:pollfd())), uv.new_timer()
+    poller, timer = assert(uv.new_poll(new_pool:pollfd())), uv.new_timer()
   end
-  if not poller:is_active() then poller:start("r", on_ready) end
+  pool, turn = new_pool, new_turn
+  poller:start("r", on_ready)
   local seconds = pool:timeout()
   if seconds then start_timer(seconds) end
-  polling = coroutine.running()
-  coroutine.yield()
+end
+
+function host.unwatch()
+  poller:stop() -- neither keeps the loop
+  timer:stop()
+  turn, due = nil, nil
 end
 
 function host.run(fn, ...)
@@ -107,7 +118,7 @@ function host.close()
   if not poller then return end
   poller:close()
   timer:close()
-  poller, timer, due = nil, nil, nil
+  poller, timer, turn, due = nil, nil, nil, nil
 end
 
 return hosted.install(host)

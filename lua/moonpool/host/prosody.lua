@@ -11,12 +11,11 @@ local server = require(prosody and "net.server" or "net.server_epoll")
 local WHERE = "runners of util.async"
 local MAX_IDLE = 64
 
-local watch     -- of the pool's descriptor
-local is_paused -- is it?
-local polling   -- ends the wait for the pool; nil: nobody waits
-local timer     -- its id, while one is set
-local due       -- when it ends, on moonpool's clock
-local now       -- that clock
+local watch      -- of the pool's descriptor
+local pool, turn -- of which the pool has to be watched; nil: none
+local timer      -- its id, while one is set
+local due        -- when it ends, on moonpool's clock
+local now        -- that clock
 
 -- ---- runners ------------------------------------------------------------------------------------
 
@@ -48,27 +47,16 @@ end
 -- ---- the pool -----------------------------------------------------------------------------------
 
 local function finish_now(done)
-  local is_ok, message = pcall(done)
+  local is_ok, message = xpcall(done, debug.traceback)
   if not is_ok then io.stderr:write(tostring(message), "\n") end
 end
 
+-- Threads that a turn wakes run when it is over.
 local finish = in_turn(finish_now)
 
-local function go_on()
-  local done = polling
-  polling = nil
-  if done then finish(done) end
-  if polling or not watch then return end
-  watch:set(false, false) -- nobody waits
-  is_paused = true
-end
+local on_time
 
-local function on_time()
-  timer, due = nil, nil
-  go_on()
-end
-
--- The timer may end early, not late: what waits then waits again.
+-- The timer may end early, not late.
 local function start_timer(seconds)
   local time = now() + seconds
   if timer then
@@ -76,6 +64,19 @@ local function start_timer(seconds)
     server.timer.stop(timer)
   end
   timer, due = server.timer.add_task(seconds, on_time), time
+end
+
+local function take_turn()
+  if turn then turn() end
+  local seconds = turn and pool:timeout()
+  if seconds then start_timer(seconds) end
+end
+
+local function on_ready() finish(take_turn) end
+
+function on_time()
+  timer, due = nil, nil
+  on_ready()
 end
 
 -- ---- the host -----------------------------------------------------------------------------------
@@ -101,18 +102,17 @@ function host.wake(token) finish(token.done) end
 
 function host.hand(token) finish_now(token.done) end
 
-function host.poll(pool)
+function host.watch(new_pool, new_turn)
+  pool, turn = new_pool, new_turn
+  if watch then watch:set(true, false) else watch = server.watchfd(pool:pollfd(), on_ready) end
   local seconds = pool:timeout()
   if seconds then start_timer(seconds) end
-  if not watch then
-    watch = server.watchfd(pool:pollfd(), go_on)
-  elseif is_paused then
-    watch:set(true, false)
-  end
-  is_paused = false
-  local wait
-  wait, polling = async.waiter()
-  wait()
+end
+
+function host.unwatch()
+  watch:set(false, false)
+  if timer then server.timer.stop(timer) end
+  turn, timer, due = nil, nil, nil
 end
 
 function host.run(fn, ...)
@@ -131,7 +131,7 @@ end
 function host.close()
   if watch then watch:close() end
   if timer then server.timer.stop(timer) end
-  watch, timer, due = nil, nil, nil
+  watch, turn, timer, due = nil, nil, nil, nil
 end
 
 local moonpool = hosted.install(host)
