@@ -330,11 +330,12 @@ static int next_of_due(lua_State *L, mp_runtime *rt, mp_task *d) {
 /* next() → a handler and its arguments; nothing when there is nothing to do. Called once a message,
  * it has its dispatcher as an upvalue. */
 static int next(lua_State *L) {
-  mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
   mp_task *d = lua_touserdata(L, lua_upvalueindex(3));
+  mp_runtime *rt = d->runtime;
   int n;
   lua_settop(L, 0);
   if ((n = mp_next_letter(L, d)) > 0) return n;
+  if (rt->drainer == d && (n = mp_next_of_read(L, rt, d)) > 0) return n;
   if ((n = next_of_undrained(L, rt, d)) > 0) return n;
   return next_of_due(L, rt, d);
 }

@@ -12,14 +12,15 @@ local IDLE_DISPATCHERS = 16
 ---@field name string
 ---@field spawn fun(fn: fun()) runs `fn` in a new thread of the host, at once or soon; `fn` does not
 --- raise
----@field token fun(is_yieldable: boolean): any for one wait of the running thread, which Lua could
---- suspend or not; raises where it cannot wait
+---@field token fun(is_yieldable: boolean): any for one wait of the running thread, which Lua
+--- could suspend or not; raises where it cannot wait
 ---@field wait fun(token: any) returns once the token was woken, also when that was before
 ---@field wake fun(token: any) may be called anywhere; neither waits nor raises
 ---@field hand? fun(token: any) as wake, but returns when the thread that was woken waits again
----@field enter? fun(co: thread, go_on: fun()): boolean instead: resumes a coroutine of moonpool's in
---- the running thread. What that yields is for the host, which resumes it; unless it yields nothing.
---- False: the running thread has seen to that, and had another one call go_on
+---@field enter? fun(co: thread, go_on: fun()): boolean instead: resumes a coroutine of moonpool's
+--- in the running thread. Unless it yields nothing, the host resumes it. False: the running thread
+--- has done so, and had another one call go_on
+---@field coroutine? fun(fn: fun()): thread makes one for enter, instead of coroutine.create
 ---@field poll? fun(pool: moonpool.pool) in a thread: returns when the pool's descriptor is ready, or
 --- its timeout over, or earlier
 ---@field watch? fun(pool: moonpool.pool, turn: fun()) instead: calls `turn` each time this is so
@@ -33,6 +34,7 @@ local versions = require "moonpool.versions"
 local unpack = versions.unpack
 
 local host -- that is installed
+local new_coroutine
 local idle = {} -- dispatchers without work: their tokens, or coroutines
 local is_dismissed = false -- the idle dispatchers are to end
 local is_coming = false -- a dispatcher was woken or started, and has not begun
@@ -138,7 +140,7 @@ local function give()
     if not has_work or is_coming then return is_active end
     if not host.enter then
       if not have_dispatched() then return true end
-    elseif not host.enter(table.remove(idle) or coroutine.create(dispatch), go_on) then
+    elseif not host.enter(table.remove(idle) or new_coroutine(dispatch), go_on) then
       return false
     end
   end
@@ -213,7 +215,7 @@ function hosted.install(new)
   core.hosted.host {
     token = new.token, wait = new.wait, wake = new.wake, start = start, pump = start_pump,
   }
-  host = new
+  host, new_coroutine = new, new.coroutine or coroutine.create
   moonpool.run, moonpool.stop = run, stop
   return moonpool
 end

@@ -20,6 +20,8 @@ local function noting(fn)
   end
 end
 
+local addthread = copas.addthread -- not noted
+
 local function note_threads_of(name, place)
   local start = copas[name]
   if not start then return end
@@ -40,10 +42,12 @@ note_threads_of("addserver", 2)
 
 local pool_socket = {} -- what Copas and LuaSocket's select ask of a socket
 local polled           -- the pool, while a thread waits for it
+local fd               -- its
+local is_due           -- is its timeout over?
 local is_ready
 
-function pool_socket.getfd() return polled and polled:pollfd() or -1 end
-function pool_socket.dirty() return polled ~= nil and polled:timeout() == 0 end
+function pool_socket.getfd() return polled and fd or -1 end
+function pool_socket.dirty() return is_due end
 function pool_socket.close() end
 function pool_socket.settimeout() return 1 end
 
@@ -57,29 +61,36 @@ end
 local step = copas.step
 function copas.step(timeout)
   local seconds = polled and polled:timeout()
+  is_due = seconds == 0
   if seconds and (not timeout or seconds < timeout) then timeout = seconds end
   return step(timeout)
 end
 
 -- ---- waiting ------------------------------------------------------------------------------------
 
-local yield_until_woken, resume, resume_now
+local host = { name = "copas" }
+
+local yield_until_woken, resume
 
 if copas.pauseforever then
   yield_until_woken, resume = copas.pauseforever, copas.wakeup
   -- Copas resumes in the order in which threads were woken, or began to pause for no time.
-  function resume_now(co)
-    copas.wakeup(co)
+  function host.hand(token)
+    host.wake(token)
     copas.pause(0)
   end
 else
   -- A queue that keeps nothing: Copas gives the thread to it, and whoever wakes it has it himself.
   local nowhere = { insert = function() end, push = function() end }
   function yield_until_woken() coroutine.yield({ close = function() end }, nowhere) end
-  resume, resume_now = in_turn(copas.addthread), copas.addthread
+  resume = in_turn(addthread)
+  -- Copas sees to what it yields, as if it was a thread that it begins.
+  function host.enter(co)
+    is_thread[co] = true
+    addthread(co)
+    return true
+  end
 end
-
-local host = { name = "copas" }
 
 function host.spawn(fn) copas.addthread(fn) end
 
@@ -93,9 +104,8 @@ function host.wait(token) thread.wait(token, yield_until_woken) end
 
 function host.wake(token) thread.wake(token, resume) end
 
-function host.hand(token) thread.wake(token, resume_now) end
-
 function host.poll(pool)
+  fd = fd or pool:pollfd()
   polled, is_ready = pool, false
   copas.receive(pool_socket)
   polled = nil

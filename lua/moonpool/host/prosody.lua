@@ -100,7 +100,21 @@ function host.wait(token) token.wait() end
 
 function host.wake(token) finish(token.done) end
 
-function host.hand(token) finish_now(token.done) end
+-- A coroutine that is a runner's, and waits. Resumes it as util.async does.
+function host.coroutine(fn)
+  local runner = async.runner(function()
+    coroutine.yield("wait")
+    fn()
+  end)
+  runner:run(true)
+  return runner.thread
+end
+
+function host.enter(co)
+  local _, state, runner = coroutine.resume(co)
+  if state == "ready" then runner.state = "ready" end -- fn has ended
+  return true
+end
 
 function host.watch(new_pool, new_turn)
   pool, turn = new_pool, new_turn
