@@ -3,10 +3,10 @@
  * and is woken; this file calls it.
  *
  * A wait is a visit: its results come onto a stack of its own, and the host's thread takes them
- * when it has been woken. One thread of the host's, the pump, polls and steps. What a step has read
- * is left unread until a dispatcher, another of its threads, takes it between two steps; a handler
- * that waits keeps its dispatcher, and the next step finds the drain begun and not ended: it ends
- * it, and what is left is another dispatcher's. */
+ * when it has been woken. The pump, a thread of the host's or a callback of its loop, polls and
+ * steps. What a step has read is left unread until a dispatcher, a thread of the host's, takes it
+ * between two steps; a handler that waits keeps its dispatcher, and the pump finds the drain begun
+ * and not ended: it ends it, and what is left is another dispatcher's. */
 #include "handles.h"
 
 #define VISITS_KEPT 64

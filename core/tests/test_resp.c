@@ -236,12 +236,43 @@ TEST(replies_before_the_malformed_one_are_good) {
                   "+2 OK\n*3[$7 message $1 a $1 b]\n!EPROTO");
 }
 
+/* Messages of one length whose first the read before has cut: all but that lie side by side in what
+ * was kept, none was copied by the reader. */
+TEST(what_is_kept_is_taken_where_it_lies) {
+  static const mp_resp_limits limits = {1 << 20, 1000, 7};
+  const size_t size = sizeof MESSAGE - 1, cut = 9;
+  char bytes[40 * sizeof MESSAGE];
+  const moonpool_reply *reply;
+  mp_resp *resp = mp_resp_new(&mp_default_allocator, &limits);
+  for (size_t i = 0; i < 40; i++) memcpy(bytes + i * size, MESSAGE, size);
+  mp_resp_feed(resp, bytes, cut);
+  CHECK_INT(mp_resp_next(resp, &reply), 0);
+  CHECK(!mp_resp_is_lent(resp));
+  mp_resp_feed(resp, bytes + cut, 40 * size - cut);
+  CHECK(mp_resp_is_lent(resp));
+  CHECK_INT(mp_resp_keep(resp), 0);
+  CHECK(!mp_resp_is_lent(resp));
+  memset(bytes, 'x', sizeof bytes);
+  CHECK_INT(mp_resp_next(resp, &reply), 1);
+  const char *before = NULL;
+  for (size_t i = 1; i < 40; i++) {
+    REQUIRE(mp_resp_next(resp, &reply) == 1);
+    const moonpool_reply *payload = reply->u.list.first->next->next;
+    CHECK(payload->u.string.len == 1 && *payload->u.string.data == 'b');
+    CHECK(!before || payload->u.string.data == before + size);
+    before = payload->u.string.data;
+  }
+  CHECK_INT(mp_resp_next(resp, &reply), 0);
+  mp_resp_free(resp);
+}
+
 static const test_case tests[] = {
     TEST_CASE(replies_are_the_same_wherever_they_are_cut),
     TEST_CASE(the_types_of_resp3_need_hiredis_1),
     TEST_CASE(strings_may_hold_any_byte),
     TEST_CASE(large_replies_are_whole),
     TEST_CASE(kept_replies_are_there_without_a_read),
+    TEST_CASE(what_is_kept_is_taken_where_it_lies),
     TEST_CASE(malformed_replies_end_the_stream),
     TEST_CASE(replies_before_the_malformed_one_are_good),
 };

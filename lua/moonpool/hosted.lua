@@ -18,11 +18,11 @@ local IDLE_DISPATCHERS = 16
 ---@field wake fun(token: any) may be called anywhere; neither waits nor raises
 ---@field hand? fun(token: any) as wake, but returns when the thread that was woken waits again
 ---@field enter? fun(co: thread, go_on: fun()): boolean instead: resumes a coroutine of moonpool's
---- in the running thread. Unless it yields nothing, the host resumes it. False: the running thread
+--- in the running thread. Unless it yields nothing, the host resumes it. False: the thread
 --- has done so, and had another one call go_on
 ---@field coroutine? fun(fn: fun()): thread makes one for enter, instead of coroutine.create
----@field poll? fun(pool: moonpool.pool) in a thread: returns when the pool's descriptor is ready, or
---- its timeout over, or earlier
+---@field poll? fun(pool: moonpool.pool) in a thread: returns when the pool's descriptor is ready,
+--- or its timeout over, or earlier
 ---@field watch? fun(pool: moonpool.pool, turn: fun()) instead: calls `turn` each time this is so
 ---@field unwatch? fun() until then; it may be called inside of `turn`
 ---@field run fun(body: fun()) moonpool.run: runs `body` in a thread, and the host's loop if the
