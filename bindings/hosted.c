@@ -10,6 +10,7 @@
 #include "handles.h"
 
 #define VISITS_KEPT 64
+#define MANY 32 /* messages */
 
 enum { HOST_TOKEN, HOST_WAIT, HOST_WAKE, HOST_START, HOST_PUMP, HOST_FUNCTIONS };
 static const char *const host_functions[HOST_FUNCTIONS] = {"token", "wait", "wake", "start",
@@ -335,6 +336,7 @@ static int next(lua_State *L) {
   int n;
   lua_settop(L, 0);
   if ((n = mp_next_letter(L, d)) > 0) return n;
+  rt->taken++;
   if (rt->drainer == d && (n = mp_next_of_read(L, rt, d)) > 0) return n;
   if ((n = next_of_undrained(L, rt, d)) > 0) return n;
   return next_of_due(L, rt, d);
@@ -381,18 +383,20 @@ void mp_hosted_pump(lua_State *L, mp_runtime *rt) {
 static int step(lua_State *L) {
   mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
   if (rt->is_running) return luaL_error(L, "moonpool: a step inside of a step");
+  rt->taken = 0;
   mp_step(L, rt);
   return 0;
 }
 
-/* hosted.left() → is anything active? do messages wait for a dispatcher? What one that waits has
- * not taken is another's from now on. */
+/* hosted.left() → is anything active? do messages wait for a dispatcher? were many taken since the
+ * step? What one that waits has not taken is another's from now on. */
 static int left(lua_State *L) {
   mp_runtime *rt = lua_touserdata(L, lua_upvalueindex(1));
   mp_hosted_end_drain(rt);
   lua_pushboolean(L, mp_is_active(rt));
   lua_pushboolean(L, mp_hosted_has_work(rt));
-  return 2;
+  lua_pushboolean(L, rt->taken >= MANY);
+  return 3;
 }
 
 /* hosted.pumping(boolean): a thread of the host's polls, or none does */

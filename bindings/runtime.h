@@ -85,6 +85,7 @@ struct mp_runtime {
   uv_async_t *waker; /* NULL: nobody polls */
   int is_touched;    /* used since the last step */
   int is_hosted, is_pumping;
+  unsigned taken;         /* by dispatchers of a host's since the last step */
   int wrap, wrap_host;    /* on LuaJIT: what mp_wrap calls, and the table where it finds the wait */
   int host[5];            /* references to functions of a host: see hosted.c */
   mp_visit *begun, *idle; /* visits: prepared, and to be used again */

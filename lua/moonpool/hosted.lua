@@ -7,6 +7,7 @@ local moonpool = require "moonpool"
 local hosted = {}
 
 local IDLE_DISPATCHERS = 16
+local MAX_STEPS = 4 -- between two polls
 
 ---@class moonpool.hosted.host
 ---@field name string
@@ -131,17 +132,25 @@ local function dismiss()
 end
 
 -- Has all taken that was read: true when it is time to poll again, false when it is not for the
--- running thread to do so.
+-- running thread to do so. Where much was read, more may have come meanwhile.
 local go_on
 local function give()
+  local steps = 1
   while true do
-    local is_active, has_work = core.hosted.left()
-    if not is_active then dismiss() end
-    if not has_work or is_coming then return is_active end
-    if not host.enter then
-      if not have_dispatched() then return true end
-    elseif not host.enter(table.remove(idle) or new_coroutine(dispatch), go_on) then
-      return false
+    local is_active, has_work, is_busy = core.hosted.left()
+    if has_work then
+      if is_coming then return true end
+      if not host.enter then
+        if not have_dispatched() then return true end
+      elseif not host.enter(table.remove(idle) or new_coroutine(dispatch), go_on) then
+        return false
+      end
+    elseif is_busy and steps < MAX_STEPS then
+      core.hosted.step()
+      steps = steps + 1
+    else
+      if not is_active then dismiss() end
+      return is_active
     end
   end
 end
