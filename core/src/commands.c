@@ -14,7 +14,7 @@ typedef struct known {
   const char *hint;
 } known;
 
-#define LINK_OF_ITS_OWN "the link is shared: open one of its own with another client"
+#define LINK_OF_ITS_OWN "the link is shared: use redis-cli or a client of another library"
 #define TRANSACTION "the link is shared: use transaction"
 #define WATCHING "the link is shared: use optimistic"
 #define OWN_SUBSCRIBE "use subscribe, psubscribe or ssubscribe"

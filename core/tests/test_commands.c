@@ -60,14 +60,14 @@ TEST(what_changes_a_shared_link_is_refused) {
       {"UNSUBSCRIBE", "close the subscription"},
       {"PUNSUBSCRIBE a*", "close the subscription"},
       {"SUNSUBSCRIBE a", "close the subscription"},
-      {"MONITOR", "another client"},
-      {"RESET", "another client"},
-      {"SYNC", "another client"},
-      {"PSYNC ? -1", "another client"},
-      {"REPLCONF ACK 0", "another client"},
+      {"MONITOR", "another library"},
+      {"RESET", "another library"},
+      {"SYNC", "another library"},
+      {"PSYNC ? -1", "another library"},
+      {"REPLCONF ACK 0", "another library"},
       {"QUIT", "close the client"},
-      {"CLIENT REPLY OFF", "another client"},
-      {"CLIENT REPLY", "another client"},
+      {"CLIENT REPLY OFF", "another library"},
+      {"CLIENT REPLY", "another library"},
   };
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
     check_class(refused[i][0], MP_COMMAND_REFUSED, refused[i][1]);
