@@ -12,16 +12,19 @@ readonly DEADLINE=120              # seconds for what takes a few: it ends a han
 demo_folder=''
 demo_pids=()
 
-# background LOG COMMAND…: in a session of its own, so that Ctrl-C reaches it through us alone.
+# background LOG COMMAND…: in a session of its own, so that Ctrl-C reaches it through us alone. Once
+# it has its log it has our traps no more, which bash's children have at first.
 background() {
   local log=$demo_folder/$1
   shift
   setsid "$LUA" bin/moonpool "$@" > "$log" 2>&1 < /dev/null &
   demo_pids+=("$!")
+  until_true "$DEADLINE" test -e "$log"
 }
 
 # Ends what we started, and leaves nothing behind.
 end_demo() {
+  [ "$BASHPID" -eq $$ ] || return
   local pid
   trap '' INT TERM HUP
   [ ${#demo_pids[@]} -eq 0 ] || kill -TERM "${demo_pids[@]}" 2> /dev/null
@@ -87,7 +90,7 @@ start_chat() {
 chat_on_terminal() {
   say "You are $USER_NAME there: type, and press Enter; !roll 2d6, !seen nemo and !stats are for"
   say "the bots. /quit or Ctrl-D leaves. To join from another terminal:"
-  say "bin/moonpool chat $ROOM --as ann --redis unix://$(find "$demo_folder" -type s -print -quit)"
+  say "bin/moonpool chat $ROOM --as ann --redis unix://$XDG_RUNTIME_DIR/moonpool/redis.sock"
   start_chat
   wait "$chat_pid"
 }

@@ -63,12 +63,25 @@ describe("quickstart", function()
   end)
 
   it("lets one in on a terminal, and talk to the bots", function()
-    local demo, folder = start { tty = true, stdin = "pipe" }
+    local demo, folder = start { tty = true, stdin = "pipe", columns = 200 }
+    local _, url = demo:expect("moonpool chat moonpool %-%-as ann %-%-redis (unix:%g+)")
+    local joined = program.run_moonpool { "rooms", "--redis", url }
+    assert.same({ 0, "" }, { joined.status, joined.stderr })
     demo:expect("^<stats>")
     demo:write("!roll 3d6\n")
     demo:expect("^<dice> guest rolls 3d6: %d %+ %d %+ %d = %d+")
     demo:write("\4")
     assert.equal(0, demo:wait())
     assert_nothing_left(folder)
+  end)
+
+  it("leaves nothing behind when one leaves at once", function()
+    for _ = 1, 2 do
+      local demo, folder = start { tty = true, stdin = "pipe" }
+      demo:write("\4")
+      assert.equal(0, demo:wait())
+      assert.is_nil(demo:output():match "demo%.sh[^\n]*")
+      assert_nothing_left(folder)
+    end
   end)
 end)
