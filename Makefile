@@ -5,7 +5,7 @@
 #   BUILD        the build folder; default build/make
 #   CMAKE_FLAGS  further options, such as -DMOONPOOL_GATEWAY=OFF -DLUA_INCDIR=/opt/lua/include
 #
-# To work on moonpool itself, use ./quickstart, which builds the tests, too.
+# To work on moonpool itself, use ./quickstart build, which builds the tests, too.
 PREFIX ?= /usr/local
 BUILD ?= build/make
 CMAKE ?= cmake
