@@ -18,12 +18,16 @@ static const char *const host_functions[HOST_FUNCTIONS] = {"token", "wait", "wak
 
 struct mp_visit {
   mp_waiter waiter;
-  mp_visit *next;       /* in the list of those that are idle */
-  lua_State *results;   /* a thread */
-  lua_State *co;        /* that waits; NULL: none does */
+  mp_visit *next;     /* in the list of those that are idle */
+  lua_State *results; /* a thread */
+  lua_State *co;      /* that waits; NULL: none does */
+#if LUA_VERSION_NUM >= 503
   const void *function; /* of moonpool's, that it waits in */
-  int ref;              /* what anchors it */
-  int token;            /* the host's, a reference */
+#else
+  int kept; /* so many arguments of the function it waits in, and that, are below its results */
+#endif
+  int ref;   /* what anchors it */
+  int token; /* the host's, a reference */
 };
 
 static void push_function(lua_State *L, mp_runtime *rt, int which) {
@@ -179,23 +183,30 @@ static void set_wait(lua_State *L, mp_runtime *rt) {
 
 #endif
 
+/* Notes what waits: by mp_hosted_call it can be called again. */
+static void note_call(lua_State *L, mp_visit *visit) {
+  lua_Debug frame;
+#if LUA_VERSION_NUM >= 503
+  visit->function = NULL;
+  if (!lua_getstack(L, 0, &frame) || !lua_getinfo(L, "f", &frame)) return;
+  visit->function = lua_topointer(L, -1);
+  lua_pop(L, 1);
+#else
+  visit->kept = lua_gettop(L);
+  luaL_checkstack(L, 1, "a wait");
+  luaL_checkstack(visit->results, visit->kept + LUA_MINSTACK, "a wait");
+  if (!lua_getstack(L, 0, &frame) || !lua_getinfo(L, "f", &frame)) lua_pushnil(L);
+  lua_xmove(L, visit->results, visit->kept + 1);
+#endif
+}
+
 int mp_hosted_wait(lua_State *L, mp_waiter *w) {
   mp_visit *visit = w->visit;
-  lua_Debug frame;
   w->runtime->begun = NULL;
   if (w->is_done) return take_results(L, visit);
   w->runtime->visits++;
   visit->co = L;
-  visit->function = NULL;
-  if (lua_getstack(L, 0, &frame) && lua_getinfo(L, "f", &frame)) {
-    visit->function = lua_topointer(L, -1);
-    lua_pop(L, 1);
-  }
-#if LUA_VERSION_NUM == 501 /* what the function would keep on its stack is kept below its results  \
-                            */
-  luaL_checkstack(visit->results, lua_gettop(L) + LUA_MINSTACK, "a wait");
-  lua_xmove(L, visit->results, lua_gettop(L));
-#endif
+  note_call(L, visit);
   return wait_on(L, visit);
 }
 
@@ -212,6 +223,8 @@ void mp_hosted_wake(mp_visit *visit) {
   mp_runtime *rt = visit->waiter.runtime;
   if (visit->co && !rt->is_closing) mp_protected(rt, wake, visit, 0); /* else it need not wait */
 }
+
+#if LUA_VERSION_NUM >= 503
 
 lua_State *mp_hosted_call(const mp_visit *visit) {
   lua_State *co = visit->co, *copy = visit->results;
@@ -233,6 +246,22 @@ lua_State *mp_hosted_call(const mp_visit *visit) {
   lua_xmove(co, copy, 1);
   return copy;
 }
+
+#else
+
+lua_State *mp_hosted_call(const mp_visit *visit) {
+  lua_State *from = visit->results, *copy = visit->waiter.runtime->home;
+  if (!visit->co || !lua_checkstack(from, 1)) return NULL;
+  lua_settop(copy, 0);
+  if (!lua_checkstack(copy, visit->kept + LUA_MINSTACK)) return NULL;
+  for (int i = 1; i <= visit->kept + 1; i++) {
+    lua_pushvalue(from, i);
+    lua_xmove(from, copy, 1);
+  }
+  return copy;
+}
+
+#endif
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 

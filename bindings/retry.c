@@ -41,12 +41,13 @@ static lua_State *find_call(const mp_waiter *w) {
 #else
 
 /* Likewise, on a stack of its own, found in the frame of mp_wrap's function around it, which has
- * the arguments as `...`. In a host's thread that frame is gone. */
+ * the arguments as `...`. */
 static lua_State *find_call(const mp_waiter *w) {
   lua_State *L = w->task ? w->task->co : w->runtime->L, *copy = w->runtime->home;
   lua_Debug frame;
   const char *name = NULL;
-  if (w->visit || !lua_checkstack(L, 4)) return NULL;
+  if (w->visit) return mp_hosted_call(w->visit);
+  if (!lua_checkstack(L, 4)) return NULL;
   lua_settop(copy, 0);
   for (int level = 0; !name && lua_getstack(L, level, &frame); level++) {
     lua_getinfo(L, "f", &frame);

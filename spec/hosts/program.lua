@@ -135,6 +135,18 @@ local function collecting()
   check(count == 10, "keeps what waits from the collector", count)
 end
 
+-- Each time that Redis refuses, the command is found where it lies.
+local function refused(redis)
+  assert(redis:config("SET", "min-replicas-to-write", "1"))
+  local set = moonpool.spawn(function() return redis:set("refused", 42, "EX", 100) end)
+  local called = moonpool.spawn(function() return redis:call("INCRBY", "added", 7) end)
+  wait_until(function() return redis:stats().retries >= 4 end)
+  assert(redis:config("SET", "min-replicas-to-write", "0"))
+  local answer, message = set:await()
+  check(answer == "OK" and redis:get "refused" == "42" and called:await() == 7,
+    "sends again what was refused for a passing reason", message)
+end
+
 local function times()
   local start, ticks = moonpool.now(), 0
   moonpool.sleep(0.05)
@@ -166,6 +178,7 @@ local function everything(...)
   receive(redis)
   survive(redis)
   tasks(redis)
+  refused(redis)
   collecting()
   misuse(redis)
   local blocked = moonpool.spawn(function() return redis:blpop("nothing", 30) end)
