@@ -97,7 +97,7 @@ function host.spawn(fn) copas.addthread(fn) end
 function host.token(is_yieldable)
   local running = thread.check("Copas", WHERE, is_yieldable)
   if not is_thread[running] then thread.refuse("Copas", WHERE) end
-  return { co = running }
+  return thread.token(running)
 end
 
 function host.wait(token) thread.wait(token, yield_until_woken) end

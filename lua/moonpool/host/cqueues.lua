@@ -7,7 +7,7 @@ local thread = require "moonpool.host.thread"
 local WHERE = "threads of a controller"
 local MAX_IDLE = 64
 
-local idle = {} -- conditions that nobody waits for
+local idle = {} -- tokens whose wait is over
 
 local controller -- of moonpool.run, while it runs its own
 local fd         -- that a controller polled last
@@ -54,21 +54,21 @@ function host.token(is_yieldable)
   local co = thread.check("cqueues", WHERE, is_yieldable)
   local running, is_thread = cqueues.running()
   if not (running and (is_thread or is_entered[co])) then thread.refuse("cqueues", WHERE) end
-  return {}
+  local token = table.remove(idle)
+  if not token then return { condition = condition.new(), is_woken = false } end
+  token.is_woken = false
+  return token
 end
 
 function host.wait(token)
-  if token.is_woken then return end
-  local waited = table.remove(idle) or condition.new()
-  token.condition = waited
+  local waited = token.condition
   while not token.is_woken do waited:wait() end
-  token.condition = nil
-  if #idle < MAX_IDLE then idle[#idle + 1] = waited end
+  if #idle < MAX_IDLE then idle[#idle + 1] = token end
 end
 
 function host.wake(token)
   token.is_woken = true
-  if token.condition then token.condition:signal() end
+  token.condition:signal()
 end
 
 function host.poll(pool)

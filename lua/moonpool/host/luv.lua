@@ -73,7 +73,7 @@ end
 function host.spawn(fn) resume_in_turn(coroutine.create(fn)) end
 
 function host.token(is_yieldable)
-  return { co = thread.check("luv", WHERE, is_yieldable) }
+  return thread.token(thread.check("luv", WHERE, is_yieldable))
 end
 
 function host.wait(token) thread.wait(token, coroutine.yield) end

@@ -7,27 +7,29 @@ local hosted = require "moonpool.hosted"
 local LONG = 3600 -- seconds
 local MAX_IDLE = 64
 
-local idle = {} -- conditions that nobody waits for
+local idle = {} -- tokens whose wait is over
 
 local host = { name = "tarantool" }
 
 function host.spawn(fn) fiber.new(fn):name("moonpool") end
 
 -- Every Lua code in Tarantool runs in a fiber, which may wait anywhere.
-function host.token() return {} end
+function host.token()
+  local token = table.remove(idle)
+  if not token then return { condition = fiber.cond(), is_woken = false } end
+  token.is_woken = false
+  return token
+end
 
 function host.wait(token)
-  if token.is_woken then return end
-  local condition = table.remove(idle) or fiber.cond()
-  token.condition = condition
+  local condition = token.condition
   while not token.is_woken do condition:wait() end
-  token.condition = nil
-  if #idle < MAX_IDLE then idle[#idle + 1] = condition end
+  if #idle < MAX_IDLE then idle[#idle + 1] = token end
 end
 
 function host.wake(token)
   token.is_woken = true
-  if token.condition then token.condition:signal() end
+  token.condition:signal()
 end
 
 -- Fibers run in the order in which they were woken.

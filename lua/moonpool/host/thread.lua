@@ -2,7 +2,9 @@
 -- whose threads are coroutines.
 local versions = require "moonpool.versions"
 
-local pack, unpack = versions.pack, versions.unpack
+local pack, unpack, remove = versions.pack, versions.unpack, table.remove
+
+local MAX_IDLE = 64
 
 local thread = {}
 
@@ -26,12 +28,13 @@ end
 ---@param is_yieldable boolean
 ---@return thread
 function thread.check(host, where, is_yieldable)
-  if not thread.is_coroutine() then
+  local running, is_main = coroutine.running()
+  if not running or is_main then
     error(("cannot wait here: %s waits in %s, and this is the main chunk or a callback of the loop"
       .. " (use moonpool.run or moonpool.spawn)"):format(host, where), 0)
   end
   thread.check_yieldable(is_yieldable)
-  return (coroutine.running())
+  return running
 end
 
 --- Raises: it is somebody else's coroutine.
@@ -44,7 +47,19 @@ end
 
 -- ---- waiting ------------------------------------------------------------------------------------
 
---- Waits for a token, of a host whose threads are resumed by whoever knows them.
+local idle = {} -- tokens whose wait is over
+
+--- A token of a host whose threads are resumed by whoever knows them.
+---@param co thread
+---@return table
+function thread.token(co)
+  local token = remove(idle)
+  if not token then return { co = co, is_woken = false, is_waiting = false } end
+  token.co, token.is_woken = co, false
+  return token
+end
+
+--- Waits for the token.
 ---@param token table
 ---@param yield fun() suspends the running thread; it may come back too early
 function thread.wait(token, yield)
@@ -53,6 +68,8 @@ function thread.wait(token, yield)
     yield()
     token.is_waiting = false
   end
+  token.co = false
+  if #idle < MAX_IDLE then idle[#idle + 1] = token end
 end
 
 --- Wakes who waits for the token, or will.
