@@ -91,9 +91,10 @@ moonpool.run(function()
 end)
 ]]
 
--- The kinds of code blocks of every page, each with what runs it: a file that names the page,
--- PARSED (by bash -n), or NOT_RUN. A block without a kind is output, or is to be typed into a chat.
-local HERE, HOSTS = "spec/docs_spec.lua", "spec/hosts/pages.lua"
+-- The kinds of code blocks of every page, each with what runs it: a file that names the page, or
+-- a list of such files, one a block in their order; PARSED (by bash -n), or NOT_RUN. A block
+-- without a kind is output, or is to be typed into a chat.
+local HERE, HOSTS, OTHERS = "spec/docs_spec.lua", "spec/hosts/pages.lua", "spec/pages/run"
 local PARSED, NOT_RUN = "parsed", "not run"
 local BLOCKS = {
   ["README.md"] = { lua = "spec/readme_spec.lua", sh = PARSED },
@@ -115,15 +116,15 @@ local BLOCKS = {
   ["docs/embedding/tarantool.md"] = { lua = HOSTS },
   ["docs/errors.md"] = {},
   ["docs/gateway.md"] = { -- js: a part of a page of theirs
-    lua = HERE, sh = PARSED, python = "spec/gateway/token_spec.lua", js = NOT_RUN },
+    lua = HERE, sh = { PARSED, OTHERS, "spec/gateway/token_spec.lua" },
+    python = "spec/gateway/token_spec.lua", js = NOT_RUN },
   ["docs/getting-started.md"] = { lua = HERE, sh = PARSED },
   ["docs/install.md"] = { sh = PARSED, cmake = "tools/check-install" },
   ["docs/isolates.md"] = {},
   ["docs/lua.md"] = { lua = HERE },
-  ["docs/migration.md"] = { lua = HERE, nginx = NOT_RUN }, -- nginx: lua-resty-redis's
+  ["docs/migration.md"] = { lua = HERE, nginx = OTHERS },
   ["docs/performance.md"] = {},
-  ["docs/operating.md"] = { -- other programs' configuration
-    caddy = NOT_RUN, ini = NOT_RUN, nginx = NOT_RUN },
+  ["docs/operating.md"] = { caddy = OTHERS, ini = OTHERS, nginx = OTHERS },
   ["docs/policies.md"] = { lua = HERE },
   ["docs/reference.md"] = {},
   ["docs/rooms.md"] = { lua = HERE },
@@ -135,6 +136,20 @@ local function unknown_kinds(page, text, kinds)
   local found = {}
   for kind in ("\n" .. text):gmatch "\n```(%w+)" do
     if not (kinds and kinds[kind]) then found[#found + 1] = page .. ": " .. kind end
+  end
+  return found
+end
+
+-- What is wrong with what runs a page's blocks of one kind.
+local function unnamed_blocks(page, text, kind, by)
+  local found, stem, count = {}, page:match "([^/]+)%.md$", 0
+  for _ in ("\n" .. text):gmatch("\n```" .. kind .. "\n") do count = count + 1 end
+  if type(by) == "table" and #by ~= count or count == 0 then
+    found[1] = ("%s: %d blocks of %s"):format(page, count, kind)
+  end
+  for _, file in ipairs(type(by) == "table" and by or { by }) do
+    local is_named = not file:find "/" or (scratch.read(file) or ""):find(stem, 1, true)
+    if not is_named then found[#found + 1] = file .. " does not name " .. page end
   end
   return found
 end
@@ -175,15 +190,16 @@ describe("docs", function()
     for page, kinds in pairs(BLOCKS) do
       assert.is_true(pages[page], page .. " is not there")
       for kind, by in pairs(kinds) do
-        assert.is_truthy(scratch.read(page):find("```" .. kind, 1, true), page .. ": no " .. kind)
-        if by:find "/" then
-          local stem = page:match "([^/]+)%.md$"
-          assert.is_truthy(scratch.read(by):find(stem, 1, true), by .. " does not name " .. page)
-        end
+        assert.same({}, unnamed_blocks(page, scratch.read(page), kind, by))
       end
     end
     assert.same({ "page: perl" },
       unknown_kinds("page", "```lua\n```\n```perl\n```", { lua = HERE }))
+    local two = "```sh\n```\n```sh\n```"
+    assert.same({}, unnamed_blocks("lua.md", two, "sh", { HERE, HERE }))
+    assert.same({ "lua.md: 2 blocks of sh", "spec/none does not name lua.md" },
+      unnamed_blocks("lua.md", two, "sh", { HERE, HERE, "spec/none" }))
+    assert.same({ "lua.md: 0 blocks of c" }, unnamed_blocks("lua.md", two, "c", HERE))
   end)
 
   it("have no shell command that does not parse", function()
