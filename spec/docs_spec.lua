@@ -92,10 +92,10 @@ end)
 ]]
 
 -- The kinds of code blocks of every page, each with what runs it: a file that names the page, or
--- a list of such files, one a block in their order; PARSED (by bash -n), or NOT_RUN. A block
+-- a list of such files, one a block in their order; or PARSED (by bash -n). A block
 -- without a kind is output, or is to be typed into a chat.
 local HERE, HOSTS, OTHERS = "spec/docs_spec.lua", "spec/hosts/pages.lua", "spec/pages/run"
-local PARSED, NOT_RUN = "parsed", "not run"
+local PARSED = "parsed"
 local BLOCKS = {
   ["README.md"] = { lua = "spec/readme_spec.lua", sh = PARSED },
   ["docs/README.md"] = {},
@@ -115,9 +115,9 @@ local BLOCKS = {
   ["docs/embedding/prosody.md"] = { lua = HOSTS },
   ["docs/embedding/tarantool.md"] = { lua = HOSTS },
   ["docs/errors.md"] = {},
-  ["docs/gateway.md"] = { -- js: a part of a page of theirs
+  ["docs/gateway.md"] = {
     lua = HERE, sh = { PARSED, OTHERS, "spec/gateway/token_spec.lua" },
-    python = "spec/gateway/token_spec.lua", js = NOT_RUN },
+    python = "spec/gateway/token_spec.lua", js = "spec/gateway/browser/docs.test.mjs" },
   ["docs/getting-started.md"] = { lua = HERE, sh = PARSED },
   ["docs/install.md"] = { sh = PARSED, cmake = "tools/check-install" },
   ["docs/isolates.md"] = {},

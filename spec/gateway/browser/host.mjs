@@ -85,14 +85,20 @@ export class Host {
   #redis; #moonpool; #args;
   port = 0;
 
-  /** @param {{ secret?: string, origins?: string[] }} [options] `secret` of HS256 tokens */
-  static async start({ secret, origins } = {}) {
+  /**
+   * @param {{ secret?: string, origins?: string[], tls?: string }} [options] `secret` of HS256 tokens; `tls`: the name
+   *   for which it has a certificate, by itself
+   */
+  static async start({ secret, origins, tls } = {}) {
     const host = new Host();
     host.#write("echo.lua", BOT);
     host.#write("calm.lua", POLICY);
     host.#args = [host.#path("echo.lua"), "--policy", host.#path("calm.lua"), "--control", host.#path("control")];
-    if (origins) {
-      host.#write("conf.lua", `gateway = { origins = { ${origins.map((origin) => `"${origin}"`).join(", ")} } }`);
+    const settings = [];
+    if (origins) settings.push(`origins = { ${origins.map((origin) => `"${origin}"`).join(", ")} }`);
+    if (tls) settings.push(`tls_cert = "${host.#certify(tls)}", tls_key = "${host.#path("key.pem")}"`);
+    if (settings.length > 0) {
+      host.#write("conf.lua", `gateway = { ${settings.join(", ")} }`);
       host.#args.push("--config", host.#path("conf.lua"));
     }
     if (secret) {
@@ -121,6 +127,14 @@ export class Host {
 
   #write(name, text) {
     writeFileSync(this.#path(name), text, { mode: 0o600 });
+  }
+
+  #certify(name) {
+    const done = spawnSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+      "-nodes", "-keyout", this.#path("key.pem"), "-out", this.#path("cert.pem"), "-days", "2", "-subj", `/CN=${name}`,
+      "-addext", `subjectAltName=DNS:${name}`]);
+    if (done.status !== 0) throw new Error(`openssl: ${done.stderr}`);
+    return this.#path("cert.pem");
   }
 
   get #redisUrl() {

@@ -7,9 +7,9 @@ const PROGRAM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/goo
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
   "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps"];
 
-export function startBrowser() {
+export function startBrowser(...flags) {
   if (!PROGRAM) throw new Error("no chromium on this machine");
-  return chromium.launch({ executablePath: PROGRAM, args: FLAGS });
+  return chromium.launch({ executablePath: PROGRAM, args: [...FLAGS, ...flags] });
 }
 
 /** One user's page, in a browser profile of his own. Its errors are kept in `page.troubles`. */
