@@ -104,12 +104,17 @@ _moonpool() {
                 opts="$opts -h --help --json"
                 break
                 ;;
+            help)
+                cmd="help"
+                opts="$opts -h --help"
+                break
+                ;;
         esac
     done
 
     case "$cmd" in
         '')
-            COMPREPLY=($(compgen -W "run ps reload revoke explain chat follow say history who rooms watch delete clear destroy replay sub pub version" -- "$cur"))
+            COMPREPLY=($(compgen -W "run ps reload revoke explain chat follow say history who rooms watch delete clear destroy replay sub pub version help" -- "$cur"))
             ;;
         'run')
             case "$prev" in

@@ -61,6 +61,9 @@ function __fish_moonpool_print_command
             case version
                 set cmd $cmd version
                 break
+            case help
+                set cmd $cmd help
+                break
         end
     end
     echo "$cmd"
@@ -97,6 +100,7 @@ complete -c moonpool -n '__fish_moonpool_using_command' -xa 'replay' -d 'Play IR
 complete -c moonpool -n '__fish_moonpool_using_command' -xa 'sub' -d 'Print what is published on channels and patterns'
 complete -c moonpool -n '__fish_moonpool_using_command' -xa 'pub' -d 'Publish a text, or standard input line by line'
 complete -c moonpool -n '__fish_moonpool_using_command' -xa 'version' -d 'Print the versions of moonpool and of what it is built on'
+complete -c moonpool -n '__fish_moonpool_using_command' -xa 'help' -d 'Print this, or the help of a command'
 complete -c moonpool -s h -l help -d 'Show this help message and exit'
 complete -c moonpool -l version -d 'Print moonpool\'s version and exit'
 
@@ -253,3 +257,5 @@ else a private redis-server)'
 
 complete -c moonpool -n '__fish_moonpool_seen_command version' -s h -l help -d 'Show this help message and exit'
 complete -c moonpool -n '__fish_moonpool_seen_command version' -l json -d 'As one JSON object'
+
+complete -c moonpool -n '__fish_moonpool_seen_command help' -s h -l help -d 'Show this help message and exit'

@@ -32,7 +32,9 @@ else a private redis-server).]]
 
 -- argparse calls it with the parser of the subcommand that was being read.
 local function on_usage_error(parser, message)
-  io.stderr:write(parser:get_usage(), "\n\nError: ", message, "\n")
+  local usage = parser:get_usage()
+  local name = usage:match "^Usage: (%l[%l ]*%l)" or "moonpool"
+  io.stderr:write(usage, "\n\nError: ", message, "\n`", name, " --help` tells more.\n")
   os.exit(USAGE)
 end
 
@@ -47,6 +49,15 @@ local function add_command(parser, name)
   return command
 end
 
+local function add_help(parser, commands)
+  local help = parser:command("help"):description "Print this, or the help of a command."
+  help:argument("about"):argname("COMMAND"):description("A command."):args("?"):choices(COMMANDS)
+    :action(function(_, _, name)
+      print((name and commands[name].parser or parser):get_help())
+      os.exit(OK)
+    end)
+end
+
 local function build_parser()
   local parser = argparse("moonpool", DESCRIPTION, EPILOG)
   parser:command_target("command"):require_command(true)
@@ -58,6 +69,7 @@ local function build_parser()
   end)
   local commands = {}
   for _, name in ipairs(COMMANDS) do commands[name] = add_command(parser, name) end
+  add_help(parser, commands)
   return parser, commands
 end
 

@@ -56,7 +56,8 @@ end
 --- Ends the program as one that was called wrongly: usage, message, exit status 2. Does not return.
 ---@param message string
 function context_methods:usage_error(message)
-  io.stderr:write(self.command.parser:get_usage(), "\n\nError: ", message, "\n")
+  io.stderr:write(self.command.parser:get_usage(), "\n\nError: ", message, "\n`", self.program,
+    " --help` tells more.\n")
   exit_with(2)
 end
 
