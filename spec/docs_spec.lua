@@ -223,6 +223,25 @@ describe("docs", function()
     end
   end)
 
+  -- The names of files in a text, as `code`, that no folder has.
+  local function unknown_files(text)
+    local there, unknown = {}, {}
+    local folders = "core bindings lua spec tools cmake examples docs fuzz bench share"
+    for name in scratch.shell("find " .. folders .. " -type f -printf '%f\\n'"):gmatch "[^\n]+" do
+      there[name] = true
+    end
+    for name in text:gmatch "`[^`%s*]-([^`%s*/]+%.%l+)`" do
+      local is_file = name:find "%.[ch]$" or name:find "%.lua$" or name:find "%.js$"
+      if is_file and not name:find "^_" and not there[name] then unknown[#unknown + 1] = name end
+    end
+    return unknown
+  end
+
+  it("architecture.md names no file that is not there", function()
+    assert.same({}, unknown_files(scratch.read "docs/architecture.md"))
+    assert.same({ "links.c" }, unknown_files "`core/src/link.c`, `links.c`, `resync*.c`")
+  end)
+
   it("errors.md tells the codes of moonpool.h, and no others", function()
     local told, there = {}, {}
     local codes = scratch.read("docs/errors.md"):match "\n## Codes\n(.-)\n## "
