@@ -92,12 +92,14 @@ end)
 ]]
 
 -- The kinds of code blocks of every page, each with what runs it: a file that names the page, or
--- a list of such files, one a block in their order; or PARSED (by bash -n). A block
--- without a kind is output, or is to be typed into a chat.
+-- a list of such files, one a block in their order; or PARSED (by bash -n).
+-- A block without a kind is output, or is to be typed into a chat.
 local HERE, HOSTS, OTHERS = "spec/docs_spec.lua", "spec/hosts/pages.lua", "spec/pages/run"
+local INSTALL, ROCKS, ROOT = "tools/check-install", "tools/check-rocks", "tools/empty-root"
 local PARSED = "parsed"
 local BLOCKS = {
-  ["README.md"] = { lua = "spec/readme_spec.lua", sh = PARSED },
+  ["README.md"] = { lua = "spec/readme_spec.lua",
+    sh = { ROOT, PARSED, ROCKS, INSTALL, ROOT } },
   ["docs/README.md"] = {},
   ["docs/architecture.md"] = {},
   ["docs/bots.md"] = { lua = HERE },
@@ -105,7 +107,7 @@ local BLOCKS = {
   ["docs/commands.md"] = { lua = HERE },
   ["docs/config.md"] = { lua = "spec/host/config_spec.lua" },
   ["docs/embedding.md"] = {},
-  ["docs/embedding/c.md"] = { c = HOSTS, lua = HOSTS, sh = PARSED },
+  ["docs/embedding/c.md"] = { c = HOSTS, lua = HOSTS, sh = INSTALL },
   ["docs/embedding/copas.md"] = { lua = HOSTS },
   ["docs/embedding/cqueues.md"] = { lua = HOSTS },
   ["docs/embedding/luv.md"] = { lua = HOSTS },
@@ -119,7 +121,8 @@ local BLOCKS = {
     lua = HERE, sh = { PARSED, OTHERS, "spec/gateway/token_spec.lua" },
     python = "spec/gateway/token_spec.lua", js = "spec/gateway/browser/docs.test.mjs" },
   ["docs/getting-started.md"] = { lua = HERE, sh = PARSED },
-  ["docs/install.md"] = { sh = PARSED, cmake = "tools/check-install" },
+  ["docs/install.md"] = { cmake = INSTALL,
+    sh = { ROCKS, ROCKS, ROCKS, ROCKS, INSTALL, INSTALL, PARSED } },
   ["docs/isolates.md"] = {},
   ["docs/lua.md"] = { lua = HERE },
   ["docs/migration.md"] = { lua = HERE, nginx = OTHERS },
