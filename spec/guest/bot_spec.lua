@@ -56,6 +56,9 @@ describe("guest bot", function()
 
     it("tells misuse with the script's line", function()
       for script, wanted in pairs {
+        ['bot:on("message", print)'] = 'bot:on: unknown event "message" (here "publish"); there'
+          .. " are gap, pattern, publish, reconnect, rename, start, stop, subscribe, unsubscribe,"
+          .. " upgrade",
         ['bot:on("nope", print)'] = 'bot:on: unknown event "nope"; there are gap, pattern, publish,'
           .. " reconnect, rename, start, stop, subscribe, unsubscribe, upgrade",
         ['bot:on("publish")'] = "bot:on: function: a function is needed, not nil",

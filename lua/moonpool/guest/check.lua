@@ -40,12 +40,18 @@ local function names_of(known)
   return table.concat(names, ", ")
 end
 
+-- What the library calls the events of rooms.
+local OTHER_NAMES = {
+  message = "publish", action = "publish", join = "subscribe", leave = "unsubscribe",
+}
+
 --- Raises unless the event is one of those.
 ---@param events table<string, boolean>
 function check.event(events, event, method)
   if type(event) == "string" and events[event] then return end
   local given = type(event) == "string" and string.format("%q", event) or type(event)
-  fail("%s: unknown event %s; there are %s", method, given, names_of(events))
+  local other = events[OTHER_NAMES[event]] and string.format(" (here %q)", OTHER_NAMES[event]) or ""
+  fail("%s: unknown event %s%s; there are %s", method, given, other, names_of(events))
 end
 
 --- The options of a call, copied: a table, or nil for none. Raises about those that are not known,
