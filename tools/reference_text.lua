@@ -7,6 +7,7 @@ local FILES = {
   { path = "lua/moonpool/script_types.lua", title = "Scripts: bots, policies, authentication" },
   { path = "lua/moonpool/gateway.lua", title = "moonpool.gateway" },
   { path = "lua/moonpool/testing.lua", title = "moonpool.testing" },
+  { path = "lua/moonpool/irc.lua", title = "moonpool.irc" },
 }
 
 -- What programs call what a file has a local for.

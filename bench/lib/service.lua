@@ -62,7 +62,7 @@ end
 --- Starts a server and waits until it listens.
 --- @param words string[]                its command line
 --- @param env table<string, string>?
---- @return table   pids, port, publisher (of some), label
+--- @return table service # pids, port, publisher (of some), label
 function service.start(words, env)
   local folder = assert(shell.capture("mktemp -d /tmp/moonpool-bench.XXXXXX"), "mktemp failed")
   local all = { "sh", "-c", KEEPER, folder }

@@ -4,13 +4,23 @@ local core = require "moonpool.gateway.core"
 local moonpool = require "moonpool"
 local system = require("moonpool.core").system
 
-local gateway = { bind = core.bind, version = core.version }
+---@class moonpool.gateway.module
+---@field version string
+local gateway = { version = core.version }
 
 ---@class moonpool.gateway
 ---@field package handle table of the core
 ---@field package tickets table<table, true> that wait for a hook
+---@field package is_closed? boolean
 local methods = {}
 local mt = { __name = "moonpool.gateway", __index = methods }
+
+--- Listens, for a process that hands the descriptor on to those that open gateways with it (`fds`).
+---@param address string as of `listen`
+---@return integer? descriptor # it is closed on exec, unless the one who starts programs says else
+---@return string? message
+---@return string? code
+function gateway.bind(address) return core.bind(address) end
 
 -- ---- tokens ------------------------------------------------------------------------------------
 
@@ -98,10 +108,10 @@ local ANSWERS = { authenticate = answer_authenticate, join = answer_join, say = 
 ---@field origin string? authenticate
 
 ---@class moonpool.gateway.options every limit is in docs/gateway.md; times are seconds
----@field redis? string|table URL, or options of moonpool.connect
+---@field redis? string|moonpool.connect_options URL, or options, without policies
 ---@field listen? string|string[] "127.0.0.1:8080", "[::1]:0", "unix:/run/x.sock"
 ---@field fds? integer[] descriptors of gateway.bind, which become the gateway's
----@field room? table options of its rooms, as of client:room
+---@field room? moonpool.room_options of its rooms
 ---@field secret? string of HS256 tokens, 32 bytes at least
 ---@field authenticate? fun(request: moonpool.gateway.request): string?, table|string? user and
 --- { rooms =, expires = }, or nil and a reason; rooms are all when not given
@@ -110,6 +120,26 @@ local ANSWERS = { authenticate = answer_authenticate, join = answer_join, say = 
 --- or nil and a reason
 ---@field log? fun(level: string, event: string, fields: string) `fields`: a JSON object
 ---@field metrics? fun(): string more lines for /metrics
+---@field max_connections? integer
+---@field max_connections_per_address? integer
+---@field max_header? integer
+---@field max_headers? integer
+---@field header_timeout? number
+---@field request_timeout? number
+---@field max_rooms? integer
+---@field max_members? integer
+---@field max_message? integer
+---@field max_fragments? integer
+---@field messages_per_second? number
+---@field pings_per_second? number
+---@field max_requests? integer
+---@field max_queue? integer
+---@field ping? number
+---@field idle? number
+---@field auth_timeout? number
+---@field close_timeout? number
+---@field typing? number
+---@field query_timeout? number
 ---@field origins? string[]
 ---@field proxies? string[]
 ---@field tls_cert? string path of a PEM file
@@ -168,6 +198,28 @@ function gateway.open(options)
   return nil, problem, problem_code
 end
 
+---@class moonpool.gateway.stats
+---@field connections integer now, as are those down to queued_bytes
+---@field sockets integer
+---@field streams integer
+---@field rooms integer with a listener
+---@field members integer one for each socket and room
+---@field queued_bytes integer that wait for sockets
+---@field accepted integer since the start, as are those below
+---@field refused integer
+---@field requests integer
+---@field messages_in integer
+---@field messages_said integer
+---@field messages_out integer
+---@field bytes_in integer
+---@field bytes_out integer
+---@field gaps integer
+---@field overflows integer
+---@field allowed integer
+---@field rejected integer
+---@field auth_failures integer
+---@field protocol_errors integer
+
 -- ---- methods -----------------------------------------------------------------------------------
 
 --- Where it listens: "127.0.0.1:8080", "unix:/run/x.sock".
@@ -175,13 +227,15 @@ end
 function methods:addresses() return self.handle:addresses() end
 
 --- What is open now, and what was counted since the start; the names are those of /metrics.
----@return table<string, integer>?, string? message, string? code
+---@return moonpool.gateway.stats?, string? message, string? code
 function methods:stats() return self.handle:stats() end
 
 --- Closes a user's connections (close code 4403).
 ---@param user string
 ---@param reason? string that is told
----@return integer? count of connections, string? message, string? code
+---@return integer? count # of connections
+---@return string? message
+---@return string? code
 function methods:revoke(user, reason) return self.handle:revoke(user, reason) end
 
 --- Takes no new connection and closes those that are there (1012: come back), spread over so many

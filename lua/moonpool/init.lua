@@ -19,6 +19,8 @@ core.methods.client.optimistic = optimistic
 core.methods.view.optimistic = optimistic
 
 -- Clients with policies need more of moonpool than others.
+---@param options? string|moonpool.connect_options
+---@return moonpool.client?, string? message, string? code
 local function connect(options)
   if type(options) == "table" and options.policies ~= nil then
     versions.check_isolates "policies"
@@ -29,7 +31,7 @@ end
 
 ---@class moonpool
 ---@field version string
----@field features { resp3: boolean, hiredis: string, libuv: string }
+---@field features { resp3: boolean, hiredis: string, libuv: string, tls: string|false }
 ---@field null lightuserdata stands for nil inside lists and in JSON
 ---@field json moonpool.json
 ---@field pool moonpool.pool

@@ -9,6 +9,7 @@
 --- Everything else that starts with `===` (topics, modes, netsplits) is an event of IRC's own.
 --- Names may hold any printable byte and texts any byte: both are kept as they are, spaces too
 --- (some loggers write a space after each `]`, so that the user `zcat[1]` is `<zcat[1] >`).
+---@class moonpool.irc
 local irc = {}
 
 ---@class moonpool.irc.event

@@ -8,12 +8,6 @@ local say = require "moonpool.room_say"
 local room = core.room
 local check, set = room_options.check, room_options.set
 
----@class moonpool.member
----@field user string
----@field since number seconds since 1970, by Redis's clock
----@field places integer how often
-
----@class moonpool.room
 local methods = { say = say.say, signal = say.signal, typing = say.typing }
 
 local PRESENCE = set("join", "leave")
@@ -170,7 +164,9 @@ end
 --- Deletes a message from the history, and tells all who follow.
 ---@param id string
 ---@param options? { user?: string, timeout?: number }
----@return string? id of what tells it, string? message, string? code
+---@return string? id # of what tells it
+---@return string? message
+---@return string? code
 function methods:delete(id, options)
   options = check(options, OF_USER, "delete")
   return room.delete(self, id, options.user or room.state(self).user, options.timeout)
@@ -178,7 +174,9 @@ end
 
 --- Empties the history, and tells all who follow.
 ---@param options? { user?: string, timeout?: number }
----@return string? id of what tells it, string? message, string? code
+---@return string? id # of what tells it
+---@return string? message
+---@return string? code
 function methods:clear(options)
   options = check(options, OF_USER, "clear")
   return room.clear(self, options.user or room.state(self).user, options.timeout)

@@ -7,7 +7,6 @@ local room = core.room
 
 local SCAN_COUNT = 1000
 
----@class moonpool.rooms
 local methods = {}
 
 -- A pattern of names or of channels ("chat*" or "room:chat*") as one of channels.

@@ -40,6 +40,14 @@ function message:store() end
 ---@alias moonpool.bot.message_event "publish"|"subscribe"|"unsubscribe"|"rename"
 ---@alias moonpool.bot.room_event_name "gap"|"reconnect"
 
+---@class moonpool.script.message of a history: a plain table, with the message's other members
+---@field id string
+---@field at number seconds since 1970, by Redis's clock
+---@field user string?
+---@field text string?
+---@field type string
+---@field [string] any
+
 ---@class moonpool.script.base what bots and policies both have
 ---@field name string settable while the script is loaded, like rooms
 ---@field rooms string[]? names and patterns (Redis's globs)
@@ -65,7 +73,9 @@ function base:room_store(room) end
 
 ---@param room string
 ---@param options? { last?: integer, limit?: integer, since?: number, till?: number, before?: string, after?: string }
----@return table[]? messages plain tables, string? message, string? code
+---@return moonpool.script.message[]? messages
+---@return string? message
+---@return string? code
 function base:history(room, options) end
 
 ---@param room string
@@ -131,7 +141,7 @@ function bot_object.sleep(seconds) end
 ---@field priority number higher ones are asked first; settable while the script is loaded
 local policy_object = {}
 
----@class moonpool.policy.verdict
+---@class moonpool.policy.verdict what reject and rewrite return
 
 ---@alias moonpool.policy.judge fun(request: moonpool.policy_request): moonpool.policy.verdict|true|nil
 

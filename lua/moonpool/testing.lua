@@ -8,6 +8,7 @@ local json = require("moonpool.core").json
 local new_problems = require("moonpool.host.problems").new
 local virtual = require "moonpool.host.virtual"
 
+---@class moonpool.testing
 local testing = {}
 
 -- What is said of the test, not of the script.
@@ -70,7 +71,37 @@ end
 
 -- ---- what both have ----------------------------------------------------------------------------
 
+---@class moonpool.testing.script what bots and policies both are
+---@field errors string[] what its functions failed of, with tracebacks
+---@field logs { level: string, text: string }[]
+---@field verdicts moonpool.testing.verdict[] what policies rejected or rewrote
+---@field description table what it is and reacts to
+---@field room string in which things happen
+---@field package said moonpool.testing.said[]
+---@field package world moonpool.host.virtual
+---@field package member table of the world
+---@field package script table as of a configuration
+---@field package keeps_errors boolean
+---@field package told integer of its errors have been raised
+---@field package verdict table? of what was published last
 local common = {}
+
+---@class moonpool.testing.said what a bot has said
+---@field bot string its name
+---@field room string
+---@field text string
+---@field type string
+---@field id string
+---@field at number seconds since 1970
+---@field key string?
+---@field event string? in which it was said
+
+---@class moonpool.testing.verdict
+---@field policy string
+---@field verdict "rejected"|"rewritten"|"policy failed"
+---@field reason string?
+---@field user string?
+---@field room string?
 
 --- Moves the clock: timers fire, and who sleeps wakes, in order and each at its time.
 ---@param seconds number
@@ -101,6 +132,8 @@ end
 function common:close() self.world:close() end
 
 ---@package
+---@param from integer
+---@return string[]
 function common:texts(from)
   local texts = {}
   for index = from + 1, #self.said do texts[#texts + 1] = self.said[index].text end
@@ -109,14 +142,8 @@ end
 
 -- ---- bots --------------------------------------------------------------------------------------
 
----@class moonpool.testing.bot
----@field said { room: string, text: string, type: string, id: string, at: number, key: string? }[]
---- all that it has said
----@field errors string[] what its functions failed of, with tracebacks
----@field logs { level: string, text: string }[]
----@field verdicts table[] what policies rejected or rewrote: `policy`, `verdict`, `reason`, …
----@field description table what it is and reacts to
----@field world moonpool.host.virtual
+---@class moonpool.testing.bot: moonpool.testing.script
+---@field said moonpool.testing.said[] all that it has said
 local bot_methods = setmetatable({}, { __index = common })
 local bot_mt = { __name = "moonpool.testing.bot", __index = bot_methods }
 
@@ -140,18 +167,25 @@ function bot_methods:says(user, text, options)
 end
 
 --- A user comes in.
+---@param user string
+---@param options? { room: string?, bot: boolean? }
 ---@return string[] texts what the bot said to it
 function bot_methods:join(user, options)
   return publish(self, { type = "join", user = user }, options)
 end
 
 --- A user leaves.
+---@param user string
+---@param options? { room: string?, bot: boolean? }
 ---@return string[] texts
 function bot_methods:leave(user, options)
   return publish(self, { type = "leave", user = user }, options)
 end
 
 --- A user takes another name.
+---@param user string
+---@param to string
+---@param options? { room: string?, bot: boolean? }
 ---@return string[] texts
 function bot_methods:rename(user, to, options)
   return publish(self, { type = "rename", user = user, to = to }, options)
@@ -168,13 +202,16 @@ function bot_methods:publish(channel, payload)
   return self:texts(before)
 end
 
+---@alias moonpool.testing.event_name
+---| "publish" | "subscribe" | "unsubscribe" | "rename" | "gap" | "reconnect" | "start" | "stop"
+
 local TYPES = {
   publish = "message", subscribe = "join", unsubscribe = "leave", rename = "rename",
 }
 
 --- Another event.
----@param kind "gap"|"reconnect"|"stop" or of those above, with their message's fields
----@param fields? table of the event: `missing`, `reason`; `room`
+---@param kind moonpool.testing.event_name
+---@param fields? table of the event: `missing`, `reason`; of a message; `room`
 ---@return string[] texts
 function bot_methods:event(kind, fields)
   fields = fields or {}
@@ -293,11 +330,7 @@ end
 
 -- ---- policies ----------------------------------------------------------------------------------
 
----@class moonpool.testing.policy
----@field errors string[]
----@field logs { level: string, text: string }[]
----@field description table
----@field world moonpool.host.virtual
+---@class moonpool.testing.policy: moonpool.testing.script
 local policy_methods = setmetatable({}, { __index = common })
 local policy_mt = { __name = "moonpool.testing.policy", __index = policy_methods }
 
@@ -314,8 +347,15 @@ local function judge(self, event, request)
   return "allow"
 end
 
+---@class moonpool.testing.message
+---@field text string
+---@field user string?
+---@field room string?
+---@field type string?
+---@field bot boolean?
+
 --- Somebody is about to say something.
----@param request { user: string?, text: string, room: string?, type: string?, bot: boolean? }
+---@param request string|moonpool.testing.message the text alone, or all of it
 ---@return "allow"|"reject"|"rewrite" verdict
 ---@return string? value the reason, or the new text
 function policy_methods:publish(request)
@@ -324,7 +364,7 @@ function policy_methods:publish(request)
 end
 
 --- Somebody is about to join.
----@param request { user: string?, room: string? }
+---@param request string|{ user: string?, room: string? } or the user alone
 ---@return "allow"|"reject" verdict
 ---@return string? reason
 function policy_methods:join(request)

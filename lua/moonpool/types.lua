@@ -48,8 +48,10 @@ function pool:stop() end
 ---@return true
 function pool:close() end
 
+---@alias moonpool.event_name "subscribe"|"unsubscribe"|"reconnect"|"gap"|"error"
+
 ---@class moonpool.event
----@field event "subscribe"|"unsubscribe"|"reconnect"|"gap"|"error"
+---@field event moonpool.event_name
 ---@field action? string as Redis names it, such as "psubscribe"
 ---@field channel? string
 ---@field count? integer names left on the link, as Redis reports it
@@ -58,6 +60,9 @@ function pool:close() end
 ---@field message? string
 ---@field code? string
 
+---@class moonpool.subscribe_options
+---@field events? table<moonpool.event_name, fun(event: moonpool.event)> from the start on
+
 ---@alias moonpool.handler fun(payload: string, channel: string, pattern: string?)
 
 ---@class moonpool.subscription
@@ -65,7 +70,7 @@ function pool:close() end
 ---@field closed boolean
 local subscription = {}
 
----@param event "subscribe"|"unsubscribe"|"reconnect"|"gap"|"error"
+---@param event moonpool.event_name
 ---@param handler fun(event: moonpool.event)|nil
 ---@return moonpool.subscription|nil, string?, string?
 function subscription:on(event, handler) end
@@ -106,6 +111,7 @@ local error_object = {} -- luacheck: ignore
 ---@field missing? integer events before this one that were dropped
 
 ---@class moonpool.recorder every Redis command is a method that records it and returns nothing
+---@field [string] fun(self: moonpool.recorder, ...: string|number)
 local recorder = {}
 
 ---@param command string
@@ -113,6 +119,7 @@ local recorder = {}
 function recorder:call(command, ...) end
 
 ---@class moonpool.view a client with another deadline; every Redis command is a method
+---@field [string] fun(self: moonpool.view, ...: string|number): any, string?, string?
 local view = {}
 
 ---@param command string
@@ -144,6 +151,33 @@ function view:optimistic(keys, fn, options) end
 ---@param ... string
 ---@return string[]|table<string, integer>|integer|nil, string? message, string? code
 function view:pubsub(what, ...) end
+
+---@class moonpool.stats times are seconds
+---@field messages integer received since connect, as are the next five
+---@field commands integer
+---@field writes integer
+---@field reconnects integer
+---@field bytes_in integer
+---@field bytes_out integer
+---@field links integer that are open
+---@field queued integer commands that wait to be sent
+---@field in_flight integer commands that wait for their reply
+---@field wanted integer names that are subscribed to
+---@field confirmed integer of them, by Redis
+---@field subscriptions integer handles that are open
+---@field pool_links integer of the pool: open
+---@field pool_busy integer lent
+---@field pool_waiting integer who waits for one
+---@field pool_uses integer how often one was lent
+---@field pool_waited number in all
+---@field pool_waited_most number
+---@field gaps integer gap events of full mailboxes and lost links
+---@field unknown_gaps integer of lost links: how many messages are missing is unknown
+---@field canary_losses integer links given up because a canary did not come back
+---@field failures integer of handlers
+---@field retries integer of commands that Redis refused for a passing reason
+---@field last_error string? why a link was lost, or could not be made, last
+---@field canary_error string? why no canary can be sent
 
 ---@class moonpool.client: moonpool.view
 local client = {}
@@ -186,26 +220,26 @@ function client:publish(channel, payload) end
 
 ---@param names string|string[]
 ---@param handler? moonpool.handler
----@param options? { events: table<string, fun(event: moonpool.event)> }
+---@param options? moonpool.subscribe_options
 ---@return moonpool.subscription|nil, string?, string?
 function client:subscribe(names, handler, options) end
 
 ---@param patterns string|string[]
 ---@param handler? moonpool.handler
----@param options? { events: table<string, fun(event: moonpool.event)> }
+---@param options? moonpool.subscribe_options
 ---@return moonpool.subscription|nil, string?, string?
 function client:psubscribe(patterns, handler, options) end
 
 ---@param names string|string[]
 ---@param handler? moonpool.handler
----@param options? { events: table<string, fun(event: moonpool.event)> }
+---@param options? moonpool.subscribe_options
 ---@return moonpool.subscription|nil, string?, string?
 function client:ssubscribe(names, handler, options) end
 
 ---@return "connecting"|"ready"|"waiting"|"closed"
 function client:state() end
 
----@return table<string, integer|string>|nil, string?, string?
+---@return moonpool.stats|nil, string? message, string? code
 function client:stats() end
 
 ---@return true
@@ -252,6 +286,19 @@ function room_message:json() end
 ---@field from string?
 ---@field since number?
 
+---@class moonpool.room_stats all but `following` are there while it is followed
+---@field following boolean
+---@field position string? the id of the last message that was delivered
+---@field live boolean? all that was stored before has been delivered
+---@field paused boolean? the mailbox is full: nothing is read
+---@field messages integer?
+---@field signals integer? messages that are not stored
+---@field gaps integer?
+---@field reads integer? of the history
+---@field resyncs integer?
+---@field buffered integer? messages that wait for what comes before them
+---@field mailbox integer? messages that wait for a handler
+
 ---@class moonpool.room
 ---@field name string without "room:"
 ---@field channel string
@@ -259,12 +306,21 @@ function room_message:json() end
 ---@field closed boolean
 local room = {}
 
----@param message string|number|table
+---@class moonpool.saying what is to be said; its other members travel as they are, as JSON
+---@field text? string|number
+---@field type? string "action", or another; nil: a message
+---@field user? string|number who says it; nil: who has joined
+---@field to? string|number
+---@field target? string|number
+---@field bot? boolean
+---@field [string] any
+
+---@param message string|number|moonpool.saying
 ---@param options? { key?: string, user?: string, timeout?: number }
 ---@return string? id, string? message, string? code, string? stored_id
 function room:say(message, options) end
 
----@param message table
+---@param message string|number|moonpool.saying
 ---@param options? { user?: string, timeout?: number }
 ---@return true?, string? message, string? code
 function room:signal(message, options) end
@@ -336,7 +392,7 @@ function room:destroy(options) end
 ---@return true?, string? message, string? code
 function room:configure(options) end
 
----@return table<string, any>
+---@return moonpool.room_stats
 function room:stats() end
 
 ---@class moonpool.rooms
@@ -356,7 +412,7 @@ function rooms:on(event, fn) end
 ---@return moonpool.rooms
 function rooms:messages() end
 
----@return table<string, any>
+---@return moonpool.room_stats
 function rooms:stats() end
 
 ---@return true
@@ -383,13 +439,25 @@ function rooms:close() end
 ---@field check_grace? number
 ---@field resync_pause? number
 
+---@class moonpool.rooms_options those of a room that all of them have
+---@field keep? integer messages of each that are looked for after a loss
+---@field max_message? integer
+---@field max_mailbox? integer
+---@field max_mailbox_bytes? integer
+---@field page? integer
+---@field max_buffer? integer
+---@field max_buffer_bytes? integer
+---@field check? number
+---@field check_grace? number
+---@field resync_pause? number
+
 ---@param name string "chatty" or "room:chatty"
 ---@param options? moonpool.room_options
 ---@return moonpool.room?, string? message, string? code
 function client:room(name, options) end
 
 ---@param pattern? string of names; all rooms
----@param options? table docs/rooms.md
+---@param options? moonpool.rooms_options
 ---@return moonpool.rooms?, string? message, string? code
 function client:rooms(pattern, options) end
 
@@ -414,6 +482,42 @@ function json.array(list) end
 ---@return boolean
 function json.is_utf8(text) end
 
+---@class moonpool.connect_options bytes, and seconds; the defaults are in docs/lua.md
+---@field url? string
+---@field name? string CLIENT SETNAME
+---@field sentinel_username? string
+---@field sentinel_password? string
+---@field connect_timeout? number
+---@field command_timeout? number 0: none
+---@field heartbeat? number 0: never
+---@field canary? number 0: none
+---@field backoff_min? number
+---@field backoff_max? number
+---@field max_retries? integer 0: never
+---@field max_queue? integer
+---@field max_queue_bytes? integer
+---@field max_mailbox? integer
+---@field max_mailbox_bytes? integer
+---@field max_reply_bytes? integer
+---@field max_reply_elements? integer
+---@field max_reply_depth? integer
+---@field max_name? integer
+---@field subscribe_batch? integer
+---@field subscribe_window? integer
+---@field pool_size? integer
+---@field pool_queue? integer
+---@field pool_idle? number
+---@field tls_ca_file? string
+---@field tls_ca_dir? string
+---@field tls_cert_file? string
+---@field tls_key_file? string
+---@field tls_server_name? string
+---@field tls_verify? boolean
+---@field policies? (string|table)[] who judges what it publishes: names, paths, or tables with one
+---@field policy_timeout? number
+---@field policy_log? fun(level: string, message: string, fields: table)
+
+---@class moonpool
 local core = {}
 
 ---@param fn fun(...): any
@@ -444,13 +548,13 @@ function core.time() end
 ---@return fun(text: string)|nil before
 function core.on_error(hook) end
 
----@param options? string|table a URL, or options (docs/lua.md)
+---@param options? string|moonpool.connect_options a URL, or options
 ---@return moonpool.client|nil, string?, string?
 function core.connect(options) end
 
 --- The rooms that match, on a client of their own.
 ---@param pattern? string of names; all rooms
----@param options? string|table as of connect
+---@param options? string|moonpool.connect_options as of connect, without policies
 ---@return moonpool.rooms?, string? message, string? code
 function core.rooms(pattern, options) end
 

@@ -10,7 +10,7 @@ describe("docs/reference.md", function()
 
   it("has every annotated function", function()
     local expected, found = 0, 0
-    for _, name in ipairs { "types", "script_types", "gateway", "testing" } do
+    for _, name in ipairs { "types", "script_types", "gateway", "testing", "irc" } do
       local path = "lua/moonpool/" .. name .. ".lua"
       for _ in scratch.read(path):gmatch "\nfunction [%w_]+[.:]" do expected = expected + 1 end
     end

@@ -134,8 +134,8 @@ end
 --- taken them already; of one that is explained none are taken.
 ---@param request moonpool.policy_request|nil
 ---@return boolean? is_granted
----@return number|string wait seconds, or the message
----@return integer|string|nil left, or the code
+---@return number|string|nil wait # seconds, or the message
+---@return integer|string|nil left # or the code
 function bucket.ask(client, request, key, capacity, per_seconds, cost)
   if request and request.is_again then return true, 0.0 end
   local verb = request and request.is_explained and "look" or "take"

@@ -37,7 +37,7 @@ end
 ---@param script string its path
 ---@param name string "words" is words.lua in its folder, "lib.words" lib/words.lua
 ---@return string? text
----@return string chunkname, or what is missing
+---@return string chunkname # or what is missing
 function source.module(script, name)
   if not name:find "^[%w_%-]+[%w_%-%.]*$" or name:find("..", 1, true) then
     return nil, ("bad module name %q"):format(name)
