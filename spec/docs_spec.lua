@@ -10,7 +10,8 @@ local PAGES = { "docs/lua.md", "docs/commands.md", "docs/rooms.md", "docs/errors
 
 -- Programs and scripts, which are run as they are, by page and place among its code blocks.
 local WHOLE = { ["docs/lua.md"] = { [1] = true }, ["docs/bots.md"] = { [1] = true },
-  ["docs/rooms.md"] = { [1] = true }, ["docs/policies.md"] = { [1] = true },
+  ["docs/rooms.md"] = { [1] = true },
+  ["docs/policies.md"] = { [1] = true, [2] = true }, -- the second in spec/pages/commands_spec.lua
   ["docs/gateway.md"] = { [1] = true, [2] = true }, -- the second in spec/gateway/token_spec.lua
   ["docs/migration.md"] = { [1] = true, [2] = true } } -- the second by spec/migration/run
 
@@ -92,21 +93,21 @@ end)
 ]]
 
 -- The kinds of code blocks of every page, each with what runs it: a file that names the page, or
--- a list of such files, one a block in their order; or PARSED (by bash -n).
--- A block without a kind is output, or is to be typed into a chat.
+-- a list of such files, one a block in their order. A block without a kind is output,
+-- or is to be typed into a chat.
 local HERE, HOSTS, OTHERS = "spec/docs_spec.lua", "spec/hosts/pages.lua", "spec/pages/run"
 local INSTALL, ROCKS, ROOT = "tools/check-install", "tools/check-rocks", "tools/empty-root"
-local PARSED = "parsed"
+local CI, COMMANDS = ".ci/run", "spec/pages/commands_spec.lua"
 local BLOCKS = {
   ["README.md"] = { lua = "spec/readme_spec.lua",
-    sh = { ROOT, PARSED, ROCKS, INSTALL, ROOT } },
+    sh = { CI, "spec/readme_spec.lua", ROCKS, INSTALL, ROOT } },
   ["docs/README.md"] = {},
   ["docs/architecture.md"] = {},
   ["docs/bots.md"] = { lua = HERE },
   ["docs/cli.md"] = {},
   ["docs/commands.md"] = { lua = HERE },
   ["docs/config.md"] = { lua = "spec/host/config_spec.lua" },
-  ["docs/embedding.md"] = {},
+  ["docs/embedding.md"] = { lua = "spec/hosts/run" },
   ["docs/embedding/c.md"] = { c = HOSTS, lua = HOSTS, sh = INSTALL },
   ["docs/embedding/copas.md"] = { lua = HOSTS },
   ["docs/embedding/cqueues.md"] = { lua = HOSTS },
@@ -118,20 +119,20 @@ local BLOCKS = {
   ["docs/embedding/tarantool.md"] = { lua = HOSTS },
   ["docs/errors.md"] = {},
   ["docs/gateway.md"] = {
-    lua = HERE, sh = { PARSED, OTHERS, "spec/gateway/token_spec.lua" },
+    lua = HERE, sh = { COMMANDS, OTHERS, "spec/gateway/token_spec.lua" },
     python = "spec/gateway/token_spec.lua", js = "spec/gateway/browser/docs.test.mjs" },
-  ["docs/getting-started.md"] = { lua = HERE, sh = PARSED },
+  ["docs/getting-started.md"] = { lua = HERE, sh = { CI, COMMANDS, COMMANDS } },
   ["docs/install.md"] = { cmake = INSTALL,
-    sh = { ROCKS, ROCKS, ROCKS, ROCKS, INSTALL, INSTALL, PARSED } },
+    sh = { ROCKS, ROCKS, ROCKS, ROCKS, INSTALL, INSTALL, COMMANDS } },
   ["docs/isolates.md"] = {},
   ["docs/lua.md"] = { lua = HERE },
   ["docs/migration.md"] = { lua = HERE, nginx = OTHERS },
   ["docs/performance.md"] = {},
   ["docs/operating.md"] = { caddy = OTHERS, ini = OTHERS, nginx = OTHERS },
-  ["docs/policies.md"] = { lua = HERE },
+  ["docs/policies.md"] = { lua = { HERE, COMMANDS } },
   ["docs/reference.md"] = {},
   ["docs/rooms.md"] = { lua = HERE },
-  ["docs/testing.md"] = { lua = "spec/testing_spec.lua" },
+  ["docs/testing.md"] = { lua = "spec/testing_spec.lua", sh = COMMANDS },
 }
 
 -- What is wrong with the kinds of a page's blocks.

@@ -38,13 +38,11 @@ describe("README.md", function()
   end)
 
   it("shows what its library example prints", function()
-    local script, _, output = table.unpack(blocks_of("The library"))
-    local here = scratch.shell("pwd")
-    local result = program.run { "lua5.4", scratch.write(folder .. "/tides.lua", script), env = {
-      REDIS_URL = session.server.url,
-      LUA_PATH = ("%s/lua/?.lua;%s/lua/?/init.lua;;"):format(here, here),
-      LUA_CPATH = here .. "/build/lua/?.so;;",
-    } }
+    local script, commands, output = table.unpack(blocks_of("The library"))
+    scratch.write(folder .. "/tides.lua", script)
+    scratch.shell(('ln -s "$PWD/lua" "$PWD/build" %s'):format(folder))
+    local result = program.run { "bash", "-c", "set -e\n" .. commands, cwd = folder,
+      env = { REDIS_URL = session.server.url, LUA_PATH = false, LUA_CPATH = false } }
     assert.same({ status = 0, stdout = output, stderr = "" }, result)
   end)
 end)
