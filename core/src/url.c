@@ -229,9 +229,10 @@ static int parse_scheme(mp_url_parser *p, mp_span text) {
     return mp_url_fail(p, MOONPOOL_ENOSUPPORT, "%s:// is not supported: this build has no %s",
                        s->name, s->missing);
   }
-  return mp_url_fail(p, MOONPOOL_EARG,
-                     "bad URL: unknown scheme \"%.*s\"; redis, unix and redis+sentinel are known",
-                     mp_span_quoted(name), name.data);
+  return mp_url_fail(
+      p, MOONPOOL_EARG,
+      "bad URL: unknown scheme \"%.*s\"; redis, rediss, unix and redis+sentinel are known",
+      mp_span_quoted(name), name.data);
 }
 
 static int check_bytes(mp_url_parser *p, mp_span text) {

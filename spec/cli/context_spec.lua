@@ -33,6 +33,14 @@ describe("a program that is told to end", function()
     assert.matches('"event":"unsubscribe"', sub:output())
   end)
 
+  it("takes a signal that is sent twice at once for one", function()
+    local sub = start { "sub", "--json", "a" }
+    sub:expect '"event":"subscribe"'
+    scratch.shell(("kill -TERM %d; kill -HUP %d"):format(sub.pid, sub.pid))
+    assert.equal(0, sub:wait())
+    assert.matches('"event":"unsubscribe"', sub:output())
+  end)
+
   it("does not wait for a reader that has stopped reading", function()
     local fifo = scratch.folder() .. "/fifo"
     scratch.shell("mkfifo " .. fifo)

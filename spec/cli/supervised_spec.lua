@@ -106,7 +106,10 @@ describe("a supervised subcommand", function()
     local host = start("redis://localhost", folder .. "/own.sock", "slow")
     host:signal "TERM"
     host:expect "^stopping$"
-    host:signal "TERM"
+    scratch.wait_until(function()
+      host:signal "TERM"
+      return not host:is_running()
+    end)
     assert.equal(143, host:wait())
     system.unlink(folder .. "/own.sock")
   end)

@@ -30,7 +30,7 @@ describe("moonpool.connect", function()
 
     it("says what is wrong with a URL", function()
       for url, text in pairs {
-        ["http://localhost"] = 'unknown scheme "http"; redis, unix and ',
+        ["http://localhost"] = 'unknown scheme "http"; redis, rediss, unix and ',
         ["localhost:6379"] = "no scheme",
         [""] = "no scheme",
         ["redis://h:99999"] = 'the port after "h" is not a number from 1 to 65535',

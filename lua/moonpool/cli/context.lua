@@ -8,6 +8,7 @@ local system = require("moonpool.core").system
 local context = {}
 
 local GRACE_SECONDS = 5 -- for a subcommand to end when it is asked to
+local ONE_SECONDS = 0.2 -- signals that come so close together are one that was sent twice
 local FINISH_SECONDS = 2 -- for a slow reader to take the last output of a program that was stopped
 
 ---@class moonpool.cli.context
@@ -26,6 +27,7 @@ local FINISH_SECONDS = 2 -- for a slow reader to take the last output of a progr
 ---@field package has_left boolean
 ---@field package on_signal (fun(name: string): boolean?)?
 ---@field package url string? of the Redis to use, whatever the arguments say
+---@field package stopped_at number? when the first signal came
 ---@field package grace_seconds number
 ---@field package grace table? the timer that ends the program when the subcommand does not
 local context_methods = {}
@@ -182,9 +184,12 @@ function context_methods:stop()
   moonpool.spawn(stop_in_task, self)
 end
 
+-- timeout(1), and others that tell a program and its process group, send a signal twice.
 local function on_signal(self, name, number)
+  if self.stopped_at and moonpool.now() < self.stopped_at + ONE_SECONDS then return end
   if self.on_signal and self.on_signal(name) then return end
   if self.is_stopping then os.exit(128 + number) end -- asked twice: at once
+  self.stopped_at = moonpool.now()
   self:stop()
 end
 
