@@ -269,6 +269,8 @@ static int on(lua_State *L) {
   static const moonpool_start end = {.kind = MOONPOOL_START_END};
   mp_room_handle *h = mp_check_room_handle(L);
   int event = luaL_checkoption(L, 2, NULL, mp_room_event_names);
+  luaL_argcheck(L, h->pattern_len || strcmp(mp_room_event_names[event], "room") != 0, 2,
+                "a room has no event 'room', rooms have");
   lua_settop(L, 3);
   if (!lua_isnil(L, 3)) luaL_checktype(L, 3, LUA_TFUNCTION);
   if (h->is_closed) return fail_closed(L);

@@ -304,6 +304,8 @@ end
 ---@field rooms string[]?
 ---@field memory integer?
 ---@field budget number?
+---@field priority number? a policy's
+---@field redis boolean? the script has a field `redis`, of which each call fails: there is none
 ---@field seed integer? of its random numbers (1)
 ---@field store table<string, any>? what is in its store
 ---@field room_stores table<string, table<string, any>>? in those of rooms

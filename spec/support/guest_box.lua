@@ -1,8 +1,8 @@
 -- A script in a real isolate with the real guest; what it asks of its host is answered here.
 --
 --   local guest_box = require "spec.support.guest_box"
---   local box = guest_box.bot [[ bot:on("publish", …) ]]     or guest_box.policy; raises what load
---                                answers when it fails. A second argument:
+--   local box = guest_box.bot [[ bot:on("publish", …) ]]     or guest_box.policy, .auth; raises
+--                                what load answers when it fails. A second argument:
 --     options=, grants=, name=, memory=, budget=, clock = seconds, from when it is loaded
 --     stores = { [room or false] = { key = JSON } }, kept by box:commit()
 --     files = { name = text } for require
@@ -167,6 +167,7 @@ end
 
 function guest_box.bot(text, options) return load("bot", text, options) end
 function guest_box.policy(text, options) return load("policy", text, options) end
+function guest_box.auth(text, options) return load("auth", text, options) end
 
 function guest_box.close_all()
   for _, box in ipairs(open) do box:close() end

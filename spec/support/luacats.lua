@@ -220,7 +220,9 @@ function tags.type(_, parser) parse_type(parser) end
 
 local function nothing() end
 
-for _, name in ipairs { "meta", "package", "private", "protected", "nodiscard", "async",
+function tags.package(block) block.visibility = "package" end
+
+for _, name in ipairs { "meta", "private", "protected", "nodiscard", "async",
   "deprecated", "diagnostic", "see", "cast" } do tags[name] = nothing end
 
 -- ---- files -------------------------------------------------------------------------------------
@@ -282,7 +284,8 @@ end
 
 local function add_function(self, path, block, line, object, name, arguments)
   local method = { arguments = words_of(arguments), params = block.params, line = line,
-    returns = block.returns, overloads = block.overloads, has_text = #block.lines > 0 }
+    returns = block.returns, overloads = block.overloads,
+    visibility = block.visibility or "public" }
   local known = { self = true }
   for _, word in ipairs(method.arguments) do known[word] = true end
   for param, field in pairs(block.params) do
