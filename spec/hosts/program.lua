@@ -207,6 +207,18 @@ check(is_ok or message:find("cannot wait here", 1, true),
   "waits in the main chunk, or says that it cannot", message)
 is_ok, message = pcall(moonpool.run, function() error { "its own" } end)
 check(not is_ok, "run raises what its function raises", message)
+local timer
+pcall(moonpool.run, function()
+  timer = moonpool.timer(60, function() end)
+  error { "its own" }
+end)
+check(moonpool.run(function()
+  local redis = assert(moonpool.connect(URL))
+  local answer = redis:ping()
+  redis:close()
+  timer:close()
+  return answer
+end) == "PONG", "what was left open when run has raised goes on in the next one")
 collectgarbage()
 collectgarbage()
 local after = descriptors()

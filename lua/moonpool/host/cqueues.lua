@@ -10,8 +10,10 @@ local MAX_IDLE = 64
 local idle = {} -- tokens whose wait is over
 
 local controller -- of moonpool.run, while it runs its own
+local kept       -- its next one
 local fd         -- that a controller polled last
 local polled_in  -- that controller
+local is_polling -- it does
 
 local host = { name = "cqueues" }
 
@@ -72,31 +74,36 @@ function host.wake(token)
 end
 
 function host.poll(pool)
-  fd, polled_in = pool:pollfd(), cqueues.running()
+  fd, polled_in, is_polling = pool:pollfd(), cqueues.running(), true
   cqueues.poll(pool)
+  is_polling = false
 end
 
--- A controller of its own, unless it is called in a thread of one.
+-- What the controller is to forget before the descriptor may be polled in another one.
+local function close(ended)
+  if fd and polled_in == ended then
+    ended:cancel(fd)
+    fd, polled_in = nil, nil
+  end
+  ended:close()
+end
+
+-- A controller of its own, unless it is called in a thread of one. Where fn has raised, what goes
+-- on is in that controller: it is the next one, too.
 function host.run(fn, ...)
   if cqueues.running() then return fn(...) end
   local call = thread.call(fn, ...)
-  controller = cqueues.new()
+  controller = kept or cqueues.new()
   controller:wrap(call.run, call)
   local is_ok, message = true, nil
   while is_ok and not call.is_ended and not controller:empty() do
     is_ok, message = controller:step()
   end
   local ended = controller
-  controller = nil
-  host.close()
-  ended:close()
+  controller, kept = nil, is_polling and polled_in == ended and ended or nil
+  if not kept then close(ended) end
   if not is_ok then error(message, 0) end
   return call:results()
-end
-
-function host.close()
-  if fd then polled_in:cancel(fd) end
-  fd, polled_in = nil, nil
 end
 
 return hosted.install(host)

@@ -114,11 +114,4 @@ function host.run(fn, ...)
   return call:results()
 end
 
-function host.close()
-  if not poller then return end
-  poller:close()
-  timer:close()
-  poller, timer, turn, due = nil, nil, nil, nil
-end
-
 return hosted.install(host)

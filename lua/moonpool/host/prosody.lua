@@ -138,14 +138,11 @@ function host.run(fn, ...)
     server.timer.add_task(0, function() end) -- the loop, which may have gone on to poll, comes back
   end)
   while not call.is_ended do server.loop(true) end
-  host.close()
+  if watch and not turn then -- else it has raised, and something goes on
+    watch:close()
+    watch = nil
+  end
   return call:results()
-end
-
-function host.close()
-  if watch then watch:close() end
-  if timer then server.timer.stop(timer) end
-  watch, turn, timer, due = nil, nil, nil, nil
 end
 
 local moonpool = hosted.install(host)
