@@ -5,6 +5,7 @@ local core = require "moonpool.core"
 local loop = require "spec.core.loop"
 local moonpool = require "moonpool"
 local redis_server = require "spec.support.redis"
+local scratch = require "spec.support.scratch"
 
 local WRONG = io.stdout -- of no type that an option has
 
@@ -157,6 +158,31 @@ describe("the types of the library's members", function()
     assert_fields("moonpool.event", keys_of(events))
     for _, event in ipairs(gaps) do of_room[#of_room + 1] = event end
     assert_fields("moonpool.room_event", keys_of(of_room))
+  end)
+
+  it("are those of what policies are asked", function()
+    -- Its reason is the names of the fields.
+    local policy = scratch.write(scratch.folder() .. "/fields.lua", [[
+local function tell(request)
+  local names = {}
+  for name in pairs(request) do names[#names + 1] = name end
+  return policy.reject(table.concat(names, " "))
+end
+policy:on("publish", tell)
+policy:on("subscribe", tell)
+policy:on("pattern", "a", tell)]])
+    local known = {}
+    loop.with_client(server, function(redis)
+      local room = assert(redis:room "asked")
+      local function note(_, reason, code)
+        assert.equal("EREJECTED", code)
+        for name in reason:gmatch "%S+" do known[name] = true end
+      end
+      note(room:say("hi", { user = "ann" }))
+      note(room:join { user = "ann" })
+      note(redis:publish("a", "hi"))
+    end, { policies = { policy } })
+    assert_fields("moonpool.policy_request", known)
   end)
 
   it("are those of the module", function()

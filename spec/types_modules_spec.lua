@@ -3,6 +3,7 @@ local annotated = require "spec.support.annotated"
 local gateway = require "moonpool.gateway"
 local guest_box = require "spec.support.guest_box"
 local loop = require "spec.core.loop"
+local luacats = require "spec.support.luacats"
 local redis_server = require "spec.support.redis"
 local scratch = require "spec.support.scratch"
 local testing = require "moonpool.testing"
@@ -62,6 +63,11 @@ local function module_differences(known)
   return found
 end
 
+local PUBLIC = {}
+for _, name in ipairs { "types", "script_types", "gateway", "testing", "irc" } do
+  PUBLIC["lua/moonpool/" .. name .. ".lua"] = true
+end
+
 -- ---- scripts -----------------------------------------------------------------------------------
 
 local SCRIPTS = { -- by kind: what makes each field be there
@@ -97,6 +103,22 @@ local function told_by(kind, call)
   return found
 end
 
+-- The arguments of public functions of which nothing is told.
+local function untold(read)
+  local found = {}
+  for class_name, class in pairs(read.classes) do
+    for name, method in pairs(PUBLIC[class.path] and class.methods or {}) do
+      for _, argument in ipairs(method.arguments) do
+        if not method.params[argument] and argument ~= "..." then
+          found[#found + 1] = ("%s.%s: %s"):format(class_name, name, argument)
+        end
+      end
+    end
+  end
+  table.sort(found)
+  return found
+end
+
 describe("the types of modules", function()
   after_each(guest_box.close_all)
 
@@ -113,6 +135,22 @@ describe("the types of modules", function()
       "moonpool.irc: fly is not annotated",
       "moonpool.testing.bot: says is annotated, and not there",
     }, module_differences(known))
+  end)
+
+  it("are those of what adapters of hosts are asked for", function()
+    local used = {}
+    local source = scratch.read("lua/moonpool/hosted.lua"):gsub("%-%-[^\n]*", "")
+    for name in source:gmatch "%f[%w_]host%.([%a_]+)" do used[name] = true end
+    for name in source:gmatch "%f[%w_]new%.([%a_]+)" do used[name] = true end
+    assert_same("host", annotated.class("moonpool.hosted.host", "fields"), used)
+    assert.equal(require "moonpool", require "moonpool.host.poll")
+  end)
+
+  it("tell each argument", function()
+    assert.same({}, untold(annotated.read))
+    local text = scratch.read("lua/moonpool/types.lua"):gsub("%-%-%-@param channel [^\n]*\n", "", 1)
+    assert.same({ "moonpool.client.publish: channel" },
+      untold(luacats.read { ["lua/moonpool/types.lua"] = text }))
   end)
 
   it("are those of what scripts have", function()

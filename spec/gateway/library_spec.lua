@@ -1,3 +1,4 @@
+local annotated = require "spec.support.annotated"
 local certificates = require "spec.support.certificates"
 local gateway = require "moonpool.gateway"
 local loop = require "spec.core.loop"
@@ -102,6 +103,38 @@ describe("moonpool.gateway", function()
       do local _ <close> = assert(gateway.open { redis = server.url, listen = "127.0.0.1:0" }) end
       collectgarbage()
     end)
+  end)
+
+  it("tells its hooks what the annotations say", function()
+    local address = serve [[(function()
+      local told = {}
+      function NAMES()
+        local names = {}
+        for name in pairs(told) do names[#names + 1] = name end
+        return table.concat(names, " ")
+      end
+      local function note(request)
+        for name in pairs(request) do told[name] = true end
+        return true
+      end
+      return {
+        authenticate = function(request)
+          note(request)
+          return request.user
+        end,
+        join = note, say = note,
+      }
+    end)()]]
+    local ann = open(address, { hello = { token = "t", user = "ann" } })
+    assert.equal("ok", ann:ask({ op = "join", room = "chatty" }).op)
+    assert.equal("ok", ann:ask({ op = "say", room = "chatty", text = "hi", type = "action" }).op)
+    running:write "return NAMES()\n"
+    local _, names = running:expect "^=\t(.*)$"
+    local known = {}
+    for name in names:gmatch "%S+" do known[name] = true end
+    known.origin = true -- of browsers
+    local told = annotated.class("moonpool.gateway.request", "fields")
+    assert.same({}, annotated.differences("request", told, known))
   end)
 
   it("asks its hooks, which may await, and tells their failures", function()
