@@ -1,3 +1,4 @@
+local page_blocks = require("spec.support.page").blocks
 local policy_box = require "spec.support.policy_box"
 local guest_box = require "spec.support.guest_box"
 local program = require "spec.support.program"
@@ -13,7 +14,7 @@ local WHOLE = { ["docs/lua.md"] = { [1] = true }, ["docs/bots.md"] = { [1] = tru
   ["docs/rooms.md"] = { [1] = true },
   ["docs/policies.md"] = { [1] = true, [2] = true }, -- the second in spec/pages/commands_spec.lua
   ["docs/gateway.md"] = { [1] = true, [2] = true }, -- the second in spec/gateway/token_spec.lua
-  ["docs/migration.md"] = { [1] = true, [2] = true } } -- the second by spec/migration/run
+  ["docs/migration.md"] = { [1] = true, [2] = true, [3] = true } } -- others by spec/migration/run
 
 -- Parts of a program with a client named redis: what is printed behind them, and what that gives.
 local PARTS = {
@@ -126,7 +127,8 @@ local BLOCKS = {
     sh = { ROCKS, ROCKS, ROCKS, ROCKS, INSTALL, INSTALL, COMMANDS } },
   ["docs/isolates.md"] = {},
   ["docs/lua.md"] = { lua = HERE },
-  ["docs/migration.md"] = { lua = HERE, nginx = OTHERS },
+  ["docs/migration.md"] = { nginx = OTHERS,
+    lua = { HERE, "spec/migration/run", "spec/migration/run" } },
   ["docs/performance.md"] = {},
   ["docs/operating.md"] = { caddy = OTHERS, ini = OTHERS, nginx = OTHERS },
   ["docs/policies.md"] = { lua = { HERE, COMMANDS } },
@@ -134,6 +136,9 @@ local BLOCKS = {
   ["docs/rooms.md"] = { lua = HERE },
   ["docs/testing.md"] = { lua = "spec/testing_spec.lua", sh = COMMANDS },
 }
+
+-- Pages whose blocks without a kind have commands with what they print; spec/pages runs those.
+local TRANSCRIPTS = { ["docs/operating.md"] = COMMANDS }
 
 -- What is wrong with the kinds of a page's blocks.
 local function unknown_kinds(page, text, kinds)
@@ -204,6 +209,18 @@ describe("docs", function()
     assert.same({ "lua.md: 2 blocks of sh", "spec/none does not name lua.md" },
       unnamed_blocks("lua.md", two, "sh", { HERE, HERE, "spec/none" }))
     assert.same({ "lua.md: 0 blocks of c" }, unnamed_blocks("lua.md", two, "c", HERE))
+  end)
+
+  it("have no command in a block without a kind that nothing runs", function()
+    local function has_command(text)
+      return ("\n" .. text):find "\n%$ " or ("\n" .. text):find "\n[%w./]*moonpool %l"
+    end
+    for page in pairs(BLOCKS) do
+      for _, block in ipairs(page_blocks(page, "")) do
+        assert.is_truthy(not has_command(block) or TRANSCRIPTS[page], page .. "\n" .. block)
+      end
+    end
+    assert.is_truthy(has_command "$ ls" and has_command "x\nbin/moonpool run x")
   end)
 
   it("have no shell command that does not parse", function()
