@@ -75,7 +75,8 @@ describe("commands in the pages", function()
 
   it("of docs/install.md have other programs find the modules of this folder", function()
     local block = block_of("docs/install.md", "sh", "export LUA_PATH")
-    local result = run(block .. "\nlua5.4 -e 'print(require(\"moonpool.core\").version)'")
+    local use = [[lua5.4 -e 'require "moonpool.testing" print(require("moonpool").version)']]
+    local result = run(block .. use)
     assert.same({ 0, "" }, { result.status, result.stderr })
     assert.matches("^%d+%.%d+%.%d+\n$", result.stdout)
   end)
