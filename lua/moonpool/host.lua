@@ -19,14 +19,18 @@ local host = {}
 local DRAIN_SECONDS = 1
 
 ---@class moonpool.host
----@field package client table
----@field package log moonpool.host.log
----@field package settings moonpool.host.config
+---@field client table
+---@field log moonpool.host.log
+---@field settings moonpool.host.config
 ---@field package bots moonpool.host.actor[]
----@field package policies moonpool.host.actor[]
----@field package auth moonpool.host.actor[] one at most: it says who a gateway's users are
----@field package followings table<moonpool.host.actor, moonpool.host.following>
----@field package subscriptions table<moonpool.host.actor, table<integer, table>> by pattern's id
+---@field policies moonpool.host.actor[]
+---@field auth moonpool.host.actor[] one at most: it says who a gateway's users are
+---@field followings table<moonpool.host.actor, moonpool.host.following>
+---@field subscriptions table<moonpool.host.actor, table<integer, table>> by pattern's id
+---@field chain table its policies, which judge
+---@field committer table of what scripts have changed in their stores
+---@field services moonpool.host.services
+---@field discovery moonpool.host.discovery
 local methods = {
   say = requests.say, may_join = requests.may_join, explain = requests.explain,
   authenticate = authentication.of,

@@ -21,6 +21,7 @@ local MAX_QUEUED, MAX_LINE = 100, 8192    -- lines for the log, bytes of one
 ---@field libraries table<string, table> Lua's, for the script
 ---@field running integer functions of the script's that have been called and have not returned
 ---@field is_loaded boolean the script's chunk has ended
+---@field stores? table of bots and policies
 local guest = {
   ask = ask, tools = tools, handlers = {}, libraries = { coroutine = coroutine, utf8 = utf8 },
   name = "script", running = 0, is_loaded = false,

@@ -39,7 +39,7 @@ local QUIET_SECONDS = 2 -- for calls to end, before the next version takes over
 ---@field package backoff number? seconds until it is tried again
 ---@field package retry_at number when that is, of moonpool.now
 ---@field package is_ending boolean its timers have ended
----@field package touched boolean its stores may have changed
+---@field touched boolean its stores may have changed
 local methods = {}
 local mt = { __name = "moonpool.host.actor", __index = methods }
 

@@ -27,9 +27,15 @@ local RETRY_SECONDS = 0.5
 ---@field package early table<string, string[]> payloads of rooms that are being opened
 ---@field package search table? a latch: Redis is being searched for rooms
 ---@field package expected table<string, true> rooms that are about to be opened
----@field package since number? from which on rooms without a position are followed, by Redis's
+---@field since number? from which on rooms without a position are followed, by Redis's
 --- clock; nil: from now on
----@field package is_stale boolean it was away for longer than catch_up
+---@field client table
+---@field log moonpool.host.log
+---@field follower string whose positions these are
+---@field discovery moonpool.host.discovery
+---@field clock number? what Redis's clock is ahead of ours
+---@field catch_up number seconds
+---@field is_stale boolean it was away for longer than catch_up
 ---@field package busy integer handlers that have begun and not returned
 local methods = {}
 local mt = { __name = "moonpool.host.following", __index = methods }

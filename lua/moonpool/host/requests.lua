@@ -7,7 +7,7 @@ local requests = {}
 
 --- Publishes for a user, if the policies let him.
 ---@param request { room: string, user: string, text: string, type: string?, key: string?,
---- options: table? } options: the room's
+--- address: string?, options: table? } options: the room's
 ---@param via "say"|"gateway"
 ---@return string? id
 ---@return string? message
@@ -45,7 +45,7 @@ end
 --- What each policy says, publishing nothing; without a text, of the user's joining.
 ---@param request { room: string, user: string, text: string?, type: string? }
 ---@return moonpool.policy_opinion[]? opinions
----@return moonpool.policy_verdict|string verdict
+---@return moonpool.policy_verdict|string? verdict
 ---@return string? code
 function requests.explain(self, request)
   local name, message, code = room_name(request.room)

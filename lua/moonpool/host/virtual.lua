@@ -31,6 +31,8 @@ local EVENT_OF = {
 
 ---@class moonpool.host.virtual
 ---@field clock moonpool.host.virtual_clock
+---@field chain table its policies, which judge
+---@field asks table<string, function> what scripts ask for
 ---@field bots moonpool.host.virtual_member[]
 ---@field policies moonpool.host.virtual_member[]
 ---@field buckets table
