@@ -1,5 +1,6 @@
 -- Annotations (LuaCATS) that an editor does not understand are as good as none: each one is read
 -- here, and every type that one names is declared.
+local json = require("moonpool").json
 local luacats = require "spec.support.luacats"
 local scratch = require "spec.support.scratch"
 
@@ -28,6 +29,18 @@ describe("annotations", function()
     assert.same({}, read.problems)
     assert.is_truthy(read.classes["moonpool.client"].methods.publish)
     assert.is_truthy(read.classes["moonpool.testing.bot"].fields.said)
+  end)
+
+  it("are where .luarc.json says", function()
+    local config = assert(json.decode(scratch.read ".luarc.json"))
+    local paths = table.concat(config["runtime.path"], ";")
+    for _, name in ipairs { "moonpool", "moonpool.types", "spec.luacats_spec" } do
+      assert.is_truthy(package.searchpath(name, paths), name)
+    end
+    local globals = table.concat(config["diagnostics.globals"], " ")
+    assert.equal("bot policy auth", globals)
+    local read = luacats.read(all_texts())
+    for kind in globals:gmatch "%S+" do assert.is_truthy(read.classes["moonpool." .. kind]) end
   end)
 
   it("may have each form that is used", function()

@@ -1,3 +1,4 @@
+local annotated = require "spec.support.annotated"
 local gateway_run = require "spec.support.gateway_run"
 local program = require "spec.support.program"
 local scratch = require "spec.support.scratch"
@@ -185,6 +186,11 @@ describe("a host with a gateway", function()
     start { scripts = { ["auth.lua"] = [[
       auth:on("authenticate", function(request)
         if request.token == "broken" then return 7 end
+        if request.token == "fields" then
+          local names = {}
+          for name in pairs(request) do names[#names + 1] = name end
+          return nil, table.concat(names, " ")
+        end
         if request.token ~= auth.options.word then return nil, "wrong word" end
         return request.user or "guest", { "chatty", "pub-*" }, auth.time() + 3600
       end)]] },
@@ -199,6 +205,11 @@ describe("a host with a gateway", function()
     local broken = websocket.open(run.address):ask { op = "hello", token = "broken" }
     assert.same({ "ESCRIPT", "internal error" }, { broken.code, broken.reason })
     run.host:expect_error "a user's name, or nil and a reason, is needed, not a number"
+    local fields = websocket.open(run.address):ask { op = "hello", token = "fields", user = "ann" }
+    local known = { origin = true } -- of browsers
+    for name in fields.reason:gmatch "%S+" do known[name] = true end
+    assert.same({}, annotated.differences("request",
+      annotated.class("moonpool.auth_request", "fields"), known))
     scratch.write(run.folder .. "/auth.lua", 'auth:on("authenticate", function() return "any" end)')
     assert.equal(0, run:command("reload").status)
     assert.equal("any", run:open({ hello = { token = "guess" } }).user)
