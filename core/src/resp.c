@@ -415,7 +415,6 @@ static int keep_input(mp_resp *p) {
   mp_buf_clear(&p->left, LEFT_KEEP);
   if (mp_buf_append(&p->left, p->input, p->input_len) != MOONPOOL_OK) return 0;
   p->input = p->left.data;
-  p->fed = 0; /* what the reader was given lies elsewhere */
   return 1;
 }
 
@@ -425,6 +424,7 @@ int mp_resp_is_lent(const mp_resp *p) {
 
 int mp_resp_keep(mp_resp *p) {
   if (p->status != MOONPOOL_OK) return p->status;
+  p->fed = 0; /* nothing to take back any more */
   if (p->input_len == 0) return 0;
   size_t left = p->reader->len - p->reader->pos + p->input_len;
   if (p->limits.bytes && left > p->limits.bytes + LEFT_SLACK)
