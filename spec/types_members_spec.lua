@@ -48,6 +48,15 @@ local function assert_fields(class, known, is_strict)
     not is_strict and annotated.is_optional(class) or nil)
 end
 
+-- Until the list has such an event.
+local function wait_for(list, event, reason)
+  loop.wait_until(function()
+    for _, each in ipairs(list) do
+      if each.event == event and (not reason or each.reason == reason) then return true end
+    end
+  end)
+end
+
 describe("the types of the library's members", function()
   local server
 
@@ -158,6 +167,49 @@ describe("the types of the library's members", function()
     assert_fields("moonpool.event", keys_of(events))
     for _, event in ipairs(gaps) do of_room[#of_room + 1] = event end
     assert_fields("moonpool.room_event", keys_of(of_room))
+  end)
+
+  it("are those of what goes wrong", function()
+    local events, of_room = {}, {}
+    finally(function() server:call("ACL", "SETUSER", "default", "allchannels") end)
+    loop.with_client(server, function(redis)
+      local handlers, names = {}, annotated.events("moonpool.subscription", "on")
+      for name in pairs(names) do
+        handlers[name] = function(event) events[#events + 1] = event end
+      end
+      local is_held = true
+      assert(redis:subscribe("slow", function()
+        loop.wait_until(function() return not is_held end)
+      end, { events = handlers }))
+      for _ = 1, 9 do redis:publish("slow", "a") end
+      is_held = false
+      wait_for(events, "gap", "overflow")
+      local room, first = assert(redis:room "wrong"), nil
+      for index = 1, 5 do
+        local id = assert(room:say("a", { user = "ann" }))
+        if index == 1 then first = id end
+      end
+      server:call("XTRIM", "{room:wrong}:log", "MAXLEN", "1")
+      assert(room:follow { from = first })
+      assert(room:on("message", nothing))
+      for _, name in ipairs { "gap", "error" } do
+        assert(room:on(name, function(event) of_room[#of_room + 1] = event end))
+      end
+      wait_for(of_room, "gap", "trimmed")
+      server:call("ACL", "SETUSER", "default", "resetchannels")
+      loop.kill(server, "pubsub")
+      wait_for(events, "error")
+      wait_for(of_room, "error")
+    end, { backoff_min = 0.001, backoff_max = 0.01, max_mailbox = 2 })
+    local seen, seen_of_room = keys_of(events), keys_of(of_room)
+    for _, name in ipairs { "missing", "message", "code", "channel", "reason" } do
+      assert.is_true(seen[name], name)
+    end
+    for _, name in ipairs { "from", "to", "reason", "message", "code" } do
+      assert.is_true(seen_of_room[name], name)
+    end
+    assert_fields("moonpool.event", seen)
+    assert_fields("moonpool.room_event", seen_of_room)
   end)
 
   it("are those of what policies are asked", function()
