@@ -56,6 +56,16 @@ struct mp_task {
   unsigned char is_dispatcher, is_parked, is_ended, is_failed, is_awaited;
 };
 
+/* What a host's adapter gives: see moonpool.hosted. */
+typedef enum mp_host_function {
+  MP_HOST_TOKEN,
+  MP_HOST_WAIT,
+  MP_HOST_WAKE,
+  MP_HOST_START,
+  MP_HOST_PUMP,
+  MP_HOST_FUNCTIONS
+} mp_host_function;
+
 struct mp_runtime {
   uv_loop_t loop;
   lua_State *L;     /* the state that runs the loop now */
@@ -85,10 +95,10 @@ struct mp_runtime {
   uv_async_t *waker; /* NULL: nobody polls */
   int is_touched;    /* used since the last step */
   int is_hosted, is_pumping;
-  unsigned taken;         /* by dispatchers of a host's since the last step */
-  int wrap, wrap_host;    /* on LuaJIT: what mp_wrap calls, and the table where it finds the wait */
-  int host[5];            /* references to functions of a host: see hosted.c */
-  mp_visit *begun, *idle; /* visits: prepared, and to be used again */
+  unsigned taken;      /* by dispatchers of a host's since the last step */
+  int wrap, wrap_host; /* on LuaJIT: what mp_wrap calls, and the table where it finds the wait */
+  int host[MP_HOST_FUNCTIONS]; /* references to the functions of a host */
+  mp_visit *begun, *idle;      /* visits: prepared, and to be used again */
   size_t visits, idle_visits;  /* that wait; that are idle */
   struct mp_client *undrained; /* whose messages wait for a dispatcher of a host's */
   struct mp_client **undrained_tail;
@@ -163,7 +173,7 @@ void mp_embedding_touched(mp_embedding *embedding);
 /* The runtime ends; NULL is accepted. */
 void mp_embedding_end(mp_embedding *embedding);
 
-/* ---- hosted.c ---- */
+/* ---- visit.c ---- */
 
 /* As those of task.c, for what runs in threads of a host. mp_hosted_begin raises where the host
  * cannot wait. */
@@ -171,6 +181,23 @@ int mp_hosted_can_wait(lua_State *L, mp_runtime *rt);
 mp_waiter *mp_hosted_begin(lua_State *L, mp_runtime *rt);
 int mp_hosted_wait(lua_State *L, mp_waiter *w);
 void mp_hosted_wake(mp_visit *visit);
+
+/* A host may resume what it was told to wake after the step that did so, when its pump polls again:
+ * what ended meanwhile may have been the last thing that was active. */
+void mp_hosted_tell_pump(lua_State *L, mp_runtime *rt);
+
+/* The arguments of moonpool's function that waits there and, on top, the function itself, on a
+ * stack that is not the thread's; NULL where they cannot be had. */
+lua_State *mp_hosted_call(const mp_visit *visit);
+
+/* LuaJIT's mp_wrap needs it, before any function is registered; and the host's way of waiting, once
+ * that is known. */
+void mp_hosted_make_wrap(lua_State *L, mp_runtime *rt);
+void mp_hosted_set_wait(lua_State *L, mp_runtime *rt);
+
+/* ---- hosted.c ---- */
+
+void mp_hosted_push(lua_State *L, mp_runtime *rt, mp_host_function which);
 void mp_hosted_start(mp_task *task);
 
 /* Has the host start polling, if it does not. */
@@ -184,13 +211,6 @@ void mp_hosted_end_drain(mp_runtime *rt);
 
 /* Do messages wait for a dispatcher? */
 int mp_hosted_has_work(const mp_runtime *rt);
-
-/* The arguments of moonpool's function that waits there and, on top, the function itself, on a
- * stack that is the visit's; NULL where they cannot be had. */
-lua_State *mp_hosted_call(const mp_visit *visit);
-
-/* LuaJIT's mp_wrap needs it, before any function is registered. */
-void mp_hosted_make_wrap(lua_State *L, mp_runtime *rt);
 
 void mp_open_hosted(lua_State *L, int runtime_index); /* hosted into the table on top */
 

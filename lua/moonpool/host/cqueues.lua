@@ -5,9 +5,6 @@ local hosted = require "moonpool.hosted"
 local thread = require "moonpool.host.thread"
 
 local WHERE = "threads of a controller"
-local MAX_IDLE = 64
-
-local idle = {} -- tokens whose wait is over
 
 local controller -- of moonpool.run, while it runs its own
 local kept       -- its next one
@@ -52,25 +49,14 @@ function host.spawn(fn)
   running:wrap(fn)
 end
 
+local new_token
+new_token, host.wait, host.wake = thread.conditions(condition.new)
+
 function host.token(is_yieldable)
   local co = thread.check("cqueues", WHERE, is_yieldable)
   local running, is_thread = cqueues.running()
   if not (running and (is_thread or is_entered[co])) then thread.refuse("cqueues", WHERE) end
-  local token = table.remove(idle)
-  if not token then return { condition = condition.new(), is_woken = false } end
-  token.is_woken = false
-  return token
-end
-
-function host.wait(token)
-  local waited = token.condition
-  while not token.is_woken do waited:wait() end
-  if #idle < MAX_IDLE then idle[#idle + 1] = token end
-end
-
-function host.wake(token)
-  token.is_woken = true
-  token.condition:signal()
+  return new_token()
 end
 
 function host.poll(pool)

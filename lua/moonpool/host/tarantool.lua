@@ -3,34 +3,16 @@
 local fiber = require "fiber"
 local socket = require "socket"
 local hosted = require "moonpool.hosted"
+local thread = require "moonpool.host.thread"
 
 local LONG = 3600 -- seconds
-local MAX_IDLE = 64
-
-local idle = {} -- tokens whose wait is over
 
 local host = { name = "tarantool" }
 
 function host.spawn(fn) fiber.new(fn):name("moonpool") end
 
 -- Every Lua code in Tarantool runs in a fiber, which may wait anywhere.
-function host.token()
-  local token = table.remove(idle)
-  if not token then return { condition = fiber.cond(), is_woken = false } end
-  token.is_woken = false
-  return token
-end
-
-function host.wait(token)
-  local condition = token.condition
-  while not token.is_woken do condition:wait() end
-  if #idle < MAX_IDLE then idle[#idle + 1] = token end
-end
-
-function host.wake(token)
-  token.is_woken = true
-  token.condition:signal()
-end
+host.token, host.wait, host.wake = thread.conditions(fiber.cond)
 
 -- Fibers run in the order in which they were woken.
 function host.hand(token)

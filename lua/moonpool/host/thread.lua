@@ -72,8 +72,33 @@ function thread.wait(token, yield)
   if #idle < MAX_IDLE then idle[#idle + 1] = token end
 end
 
+--- Tokens of a host that has condition variables, with methods wait and signal.
+---@param new fun(): table makes a condition variable
+---@return fun(): table token
+---@return fun(token: table) wait
+---@return fun(token: table) wake
+function thread.conditions(new)
+  local unused = {}
+  local function take()
+    local token = remove(unused)
+    if not token then return { condition = new(), is_woken = false } end
+    token.is_woken = false
+    return token
+  end
+  local function wait(token)
+    local condition = token.condition
+    while not token.is_woken do condition:wait() end
+    if #unused < MAX_IDLE then unused[#unused + 1] = token end
+  end
+  local function wake(token)
+    token.is_woken = true
+    token.condition:signal()
+  end
+  return take, wait, wake
+end
+
 --- Wakes who waits for the token, or will.
----@param token { co: thread }
+---@param token table
 ---@param resume fun(co: thread)
 function thread.wake(token, resume)
   token.is_woken = true
