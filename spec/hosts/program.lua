@@ -137,6 +137,7 @@ end
 
 -- Each time that Redis refuses, the command is found where it lies.
 local function refused(redis)
+  assert(redis:del "added")
   assert(redis:config("SET", "min-replicas-to-write", "1"))
   local set = moonpool.spawn(function() return redis:set("refused", 42, "EX", 100) end)
   local called = moonpool.spawn(function() return redis:call("INCRBY", "added", 7) end)
