@@ -8,7 +8,7 @@
  * and what is left is another dispatcher's. */
 #include "handles.h"
 
-#define MANY 32 /* messages */
+#define MANY 32 /* messages taken since a step: it is worth to look for more */
 
 static const char *const host_functions[MP_HOST_FUNCTIONS] = {"token", "wait", "wake", "start",
                                                               "pump"};

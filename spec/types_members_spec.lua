@@ -19,18 +19,7 @@ local function keys_of(tables)
   return keys
 end
 
-local function upvalue(fn, wanted)
-  for number = 1, 60 do
-    local name, value = debug.getupvalue(fn, number)
-    if not name then error("no upvalue " .. wanted, 2) end
-    if name == wanted then return value end
-  end
-end
-
-local function assert_same(what, told, known, is_optional)
-  assert.is_truthy(next(told), what)
-  assert.same({}, annotated.differences(what, told, known, is_optional))
-end
+local assert_same, upvalue = annotated.assert_same, annotated.upvalue
 
 -- The options that a method of a class takes: ask(options) calls it.
 local function assert_options(class, name, ask, more)

@@ -10,10 +10,7 @@ local testing = require "moonpool.testing"
 
 local WRONG = io.stdout -- of no type that an option has
 
-local function assert_same(what, told, known, is_optional)
-  assert.is_truthy(next(told), what)
-  assert.same({}, annotated.differences(what, told, known, is_optional))
-end
+local assert_same, upvalue = annotated.assert_same, annotated.upvalue
 
 local function functions_of(object)
   local found = {}
@@ -21,14 +18,6 @@ local function functions_of(object)
     if type(value) == "function" then found[name] = true end
   end
   return found
-end
-
-local function upvalue(fn, wanted)
-  for number = 1, 60 do
-    local name, value = debug.getupvalue(fn, number)
-    if not name then error("no upvalue " .. wanted, 2) end
-    if name == wanted then return value end
-  end
 end
 
 -- The functions of a class of objects; `texts` is the module's own.

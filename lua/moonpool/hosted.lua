@@ -28,7 +28,6 @@ local MAX_STEPS = 4 -- between two polls
 ---@field unwatch? fun() until then; it may be called inside of `turn`
 ---@field run fun(body: fun()) moonpool.run: runs `body` in a thread, and the host's loop if the
 --- program is to do that; returns once `body` has
----@field stop? fun() what moonpool.stop does besides ending run
 
 local versions = require "moonpool.versions"
 
@@ -207,10 +206,7 @@ local function run(fn, ...)
   if results then return unpack(results, 2, results.n) end
 end
 
-local function stop()
-  wake_all(ends)
-  if host.stop then host.stop() end
-end
+local function stop() wake_all(ends) end
 
 --- Installs the host: from now on moonpool awaits in its threads. Once a Lua state, and before
 --- moonpool's own loop has run.

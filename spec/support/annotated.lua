@@ -14,6 +14,9 @@
 --   annotated.had(object)        { word = true }: the words that index something in the object
 --   annotated.differences(what, told, known, is_optional)   what is known and not told, and what is
 --                                told, not known, and not optional
+--   annotated.assert_same(…)     that there are none of these, and that something is told
+--   annotated.upvalue(fn, name)  a function's, by its name; raises without one
+local assert = require "luassert"
 local luacats = require "spec.support.luacats"
 local scratch = require "spec.support.scratch"
 
@@ -126,6 +129,19 @@ function annotated.differences(what, told, known, is_optional)
   end
   table.sort(found)
   return found
+end
+
+function annotated.assert_same(what, told, known, is_optional)
+  assert.is_truthy(next(told), what)
+  assert.same({}, annotated.differences(what, told, known, is_optional))
+end
+
+function annotated.upvalue(fn, wanted)
+  for number = 1, 60 do
+    local name, value = debug.getupvalue(fn, number)
+    if not name then error("no upvalue " .. wanted, 2) end
+    if name == wanted then return value end
+  end
 end
 
 return annotated
